@@ -52,7 +52,7 @@ impl DeviceType {
 /// queue is served by a thread of its own. So methods take `&self`, and what changes is an atomic
 /// or behind a lock.
 ///
-/// A device that has no configuration and needs no state of its own implements five items. This one
+/// A device without configuration and without state of its own implements four items. This one
 /// fills buffers with the byte 7:
 ///
 /// ```
@@ -104,13 +104,15 @@ pub trait VirtioDevice: Send + Sync + 'static {
         0
     }
 
-    /// Reads configuration from byte `offset` on. The range lies inside.
+    /// Reads configuration from byte `offset` on. The range is within
+    /// [`config_len`](Self::config_len).
     fn read_config(&self, offset: usize, data: &mut [u8]) {
         let _ = (offset, data);
     }
 
-    /// Writes configuration from byte `offset` on. The range lies inside. Reserved and read-only
-    /// bytes may be written, too: ignore that.
+    /// Writes configuration from byte `offset` on. The range is within
+    /// [`config_len`](Self::config_len). Drivers may also write reserved and read-only bytes:
+    /// ignore that.
     fn write_config(&self, offset: usize, data: &[u8]) {
         let _ = (offset, data);
     }
@@ -126,21 +128,25 @@ pub trait VirtioDevice: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Serves a queue: the driver has notified it, its waker was used, or there is more to do since
-    /// the last call.
+    /// Serves a queue. The runtime calls this when the driver notifies the queue, when its
+    /// [waker](Activation::waker) is used, when a call ended at the limit of [`Queue::pop`], and
+    /// when the client maps memory. It may call it for an empty queue. A polled device calls it all
+    /// the time.
     ///
-    /// Runs on the thread of this queue, and while it does, the device is not stopped and no memory
-    /// is unmapped. So it does not wait for other events. A queue hands out a limited number of
-    /// requests at a time; the method is called again for the others, and may be called when there
-    /// are none.
+    /// It runs on the thread of this queue. The device does not stop and no memory is unmapped
+    /// until it returns, so it must not wait. To wait for input, return and leave the request in
+    /// the queue: notifications of the driver stay disabled, and the queue's waker has to be used
+    /// once there is input.
     ///
     /// # Errors
     ///
-    /// A fault of the driver, after which the device [needs a reset](Error). Report what a driver
-    /// may expect, such as the failure of a disk, in the status of the request.
+    /// An error stops the queues, and the device [needs a reset](Error). Return
+    /// [interruptions](Error::is_interruption) with `?`: the request stays in its queue. Report
+    /// failures that a driver expects, such as one of a disk, in the status of the request.
     fn process(&self, queue: &mut Queue<'_>) -> Result<(), Error>;
 
-    /// Resets the device, which does not run. No queue is being served.
+    /// Resets the device. No queue is being served, and [`activate`](Self::activate) runs before
+    /// the next one is.
     fn reset(&self) {}
 
     /// Returns the state, to save it. The device is stopped: no queue is being served.
@@ -148,18 +154,22 @@ pub trait VirtioDevice: Send + Sync + 'static {
         Self::State::default()
     }
 
-    /// Takes the state of another device over.
+    /// Replaces the state with that of another device. [`activate`](Self::activate) follows if that
+    /// device was running.
     ///
     /// # Errors
     ///
-    /// The reason why the state is impossible. The device has to be as before then.
+    /// The reason why the state is impossible. The device must then be unchanged.
     fn load(&self, state: Self::State) -> Result<(), Error> {
         let _ = state;
         Ok(())
     }
 }
 
-/// What a running device has, until it is reset.
+/// The features, wakers and notifications of a running device.
+///
+/// Clone it in [`VirtioDevice::activate`], and drop the clone in [`VirtioDevice::reset`]. After a
+/// reset or an error its wakers and notifications have no effect.
 #[derive(Clone, Debug)]
 pub struct Activation {
     pub(crate) features: u64,
@@ -173,8 +183,8 @@ impl Activation {
         self.features
     }
 
-    /// Returns what makes [`VirtioDevice::process`] run for a queue, from any thread: a frame has
-    /// arrived for the driver, for example.
+    /// Returns the waker of a queue. Any thread may use it to have [`VirtioDevice::process`]
+    /// called, for example after a frame has arrived.
     ///
     /// # Panics
     ///

@@ -7,8 +7,9 @@ use vm_memory::GuestMemoryError;
 
 /// An error of a queue or of a request.
 ///
-/// All but an [interruption](Self::is_interruption) are faults of the driver. The device logs the
-/// error, stops all its queues and sets `DEVICE_NEEDS_RESET`, until the driver resets it.
+/// Except for an [interruption](Self::is_interruption), an error that
+/// [`process`](crate::VirtioDevice::process) returns is logged, stops all queues and sets
+/// `DEVICE_NEEDS_RESET`, until the driver resets the device.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -67,7 +68,7 @@ pub enum Error {
     Range {
         /// The first byte.
         start: u64,
-        /// The first byte behind.
+        /// The byte after the last one.
         end: u64,
         /// The bytes that there are.
         len: u64,

@@ -59,8 +59,9 @@ impl<'a> Queue<'a> {
         self.features
     }
 
-    /// Takes the next request. Returns `None` if there is none, or if other work has to have its
-    /// turn first; then the queue is served again.
+    /// Takes the next request. Returns `None` if the queue is empty, or after 64 requests in one
+    /// call of [`process`](crate::VirtioDevice::process), which is then called again: the client's
+    /// requests are not delayed.
     ///
     /// A request that is dropped before it is completed stays in the queue and is the next one.
     ///

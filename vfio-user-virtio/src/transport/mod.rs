@@ -37,9 +37,10 @@ const MULTIPLIER: u32 = 4;
 
 /// A virtio device as a PCI function: the modern transport, with split queues.
 ///
-/// It is a device of `vfio-user`: pass it to [`vfio_user::Options::run`], to a
-/// [`vfio_user::Server`], or to a [`vfio_user::Bench`] in tests. The crate's own documentation says
-/// what the transport offers.
+/// It is a device of `vfio-user`. Pass a closure that creates it to [`vfio_user::main()`],
+/// [`vfio_user::Options::run`] or [`vfio_user::Server::serve`], or the value itself to
+/// [`vfio_user::Bench::new`]. The [crate documentation](crate#transport) lists what the transport
+/// offers.
 #[derive(PciDevice)]
 #[pci(vendor = 0x1af4, device = 0x1040, revision = 1, subsystem = (0x1af4, 0x1040), name = "virtio")]
 #[bar(0: mem64, size = 0x4000, raw(CONFIG..CONFIG + CONFIG_LEN))]
@@ -144,14 +145,15 @@ impl<D: VirtioDevice> VirtioPci<D> {
     /// The largest number of queues.
     pub const MAX_QUEUES: u16 = QUEUES;
 
-    /// Creates a function, whose queues are served when the driver notifies them: by a message, or
-    /// by an eventfd if the client asks for them.
+    /// Creates a function that serves a queue when the driver notifies it, by a message or by an
+    /// eventfd. If [`VirtioDevice::queue_sizes`] or [`VirtioDevice::config_len`] is out of range,
+    /// the function cannot be served: [`vfio_user::Server::serve`] fails.
     pub fn new(device: D) -> Self {
         Self::create(device, false)
     }
 
-    /// Creates a function, each queue of which is polled by a thread that takes a processor of its
-    /// own. What the driver writes to notify a queue goes to a page that it maps.
+    /// Creates a function with a thread for each queue that polls it, and occupies a processor. The
+    /// driver notifies queues by stores to a page that it maps.
     pub fn polling(device: D) -> Self {
         Self::create(device, true)
     }

@@ -217,7 +217,7 @@ impl<W: Work> Worker<W> {
     }
 
     /// Makes the worker work, as [`run`](Self::run), and take one turn after the other, whether
-    /// they find something or not: it needs no [`wake`](Self::wake), and a processor of its own.
+    /// they find something or not: it needs no [`wake`](Self::wake), and occupies a processor.
     ///
     /// # Errors
     ///

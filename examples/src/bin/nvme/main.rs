@@ -62,7 +62,8 @@ struct Program {
     #[arg(long, default_value = "vfio-user", value_parser = serial)]
     serial: String,
 
-    /// Poll the doorbells on a processor of its own, in memory that the guest maps
+    /// Poll the doorbells, in memory that the guest maps, instead of waiting for messages; occupies
+    /// a processor
     #[arg(long)]
     poll: bool,
 }

@@ -33,7 +33,7 @@ struct Program {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     queues: u16,
 
-    /// Poll each queue on a processor of its own
+    /// Poll the queues instead of waiting for notifications; occupies a processor for each queue
     #[arg(long)]
     poll: bool,
 }
