@@ -20,8 +20,11 @@ use crate::error::Error;
 struct Access {
     #[command(flatten)]
     target: Target,
-    /// A region and an offset (bar0+0x10, config+4), or the name of a register, which needs
-    /// --describe (status, data[3], queues\[2\].tail)
+    // Not a doc comment, in which brackets are links.
+    #[arg(
+        help = "A region and an offset (bar0+0x10, config+4), or the name of a register, which \
+                  needs --describe (status, data[3], queues[2].tail)"
+    )]
     place: Place,
     /// Output of the device program's --describe=json, to find registers by name
     #[arg(long, value_name = "FILE")]
