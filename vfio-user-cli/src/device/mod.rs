@@ -2,6 +2,7 @@
 
 mod access;
 mod act;
+mod bench;
 mod decode;
 mod hex;
 mod info;
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     Dump(access::Dump),
     Reset(act::Reset),
     Trigger(act::Trigger),
+    Bench(bench::Arguments),
 }
 
 impl Command {
@@ -53,6 +55,7 @@ impl Command {
             Command::Dump(arguments) => arguments.run(),
             Command::Reset(arguments) => arguments.run(),
             Command::Trigger(arguments) => arguments.run(),
+            Command::Bench(arguments) => arguments.run(),
         }
     }
 }
