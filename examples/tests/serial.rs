@@ -4,10 +4,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use nix::pty::openpty;
 use nix::sys::termios::{LocalFlags, Termios, tcgetattr};
-use vfio_user::client::{Client, ClientRegion};
+use vfio_user::client::{AttachOptions, Client, ClientRegion};
 use vfio_user::protocol::RegionIndex;
 use vfio_user_tests::vm::Program;
 
@@ -27,7 +28,10 @@ fn a_pseudo_terminal_is_the_line() {
     let path = program.hear("the line is at ");
     let path = path.rsplit(' ').next().unwrap();
     let mut terminal = OpenOptions::new().read(true).write(true).open(path).unwrap();
-    let client = Client::attach(program.socket()).unwrap();
+    // The path is printed before the program serves.
+    let patience = Duration::from_secs(20);
+    let options = AttachOptions { patience, ..AttachOptions::default() };
+    let client = Client::attach_with(program.socket(), options).unwrap();
     let registers = client.region(RegionIndex::Bar0);
     terminal.write_all(b"\x03").unwrap();
     assert_eq!(receive(&registers), 3, "no key is special");
