@@ -42,7 +42,7 @@ fn a_cancelled_migration_goes_on_here() {
     let mut driver = Driver::new();
     let place = Place::with_memory(&driver.memory);
     place.start(true);
-    for n in 0..20 {
+    for n in 0..200 {
         driver.offer();
         place.notify();
         place.client.set_migration_state(MigrationState::StopCopy).unwrap();

@@ -108,6 +108,8 @@ impl<D: VirtioDevice> Device for VirtioPci<D> {
         if resumed == Resumed::Loaded && self.is_live() {
             self.activate(cx, true);
         }
+        // A worker that was woken while the device was stopped has not taken its turn.
+        self.wake_all();
     }
 }
 
