@@ -60,7 +60,8 @@ fn the_terminal_of_the_program_is_restored_when_it_ends() {
         assert_eq!(program.try_wait().unwrap(), None, "it has ended");
     }
     // Ctrl-].
-    File::from(pty.master).write_all(b"\x1d").unwrap();
+    let mut keyboard = File::from(pty.master);
+    keyboard.write_all(b"\x1d").unwrap();
     assert!(program.wait().unwrap().success());
     assert_eq!(mode(), cooked);
 }
