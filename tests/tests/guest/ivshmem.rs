@@ -27,7 +27,8 @@ fn a_guest_interrupts_another_one_that_shares_its_memory() {
     let path = format!("--socket-path={}", second.display());
     let device = Program::example("ivshmem", &[&path]);
     let receiver = vm.guest(RECEIVER).device(&device).option("--iommu").boot();
-    let sender = vm.guest(SENDER).option("--device").option(&second.display().to_string()).boot();
+    let sender = vm.guest(SENDER).option("--device").option(&second.display().to_string());
+    let sender = sender.boot_beside(&receiver);
     assert!(sender.finish().contains("acknowledged"));
     assert!(receiver.finish().contains("received"));
     device.end();
