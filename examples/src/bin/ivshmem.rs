@@ -154,8 +154,8 @@ mod tests {
         a.write(0, 0xc, 3_u32);
         a.handle_events();
         assert_eq!((a.take_irq(3), b.take_irq(3)), (1, 0), "at itself");
-        for nobody in [2 << 16, 0xffff_0000_u32, 1 << 16 | 8, 0xffff_ffff] {
-            a.write(0, 0xc, nobody);
+        for no_doorbell in [2 << 16, 0xffff_0000_u32, 1 << 16 | 8, 0xffff_ffff] {
+            a.write(0, 0xc, no_doorbell);
         }
         b.handle_events();
         assert_eq!((0..VECTORS).map(|vector| b.take_irq(vector)).sum::<u64>(), 0);

@@ -2,7 +2,7 @@
 
 use vfio_user::{Cx, Device, Devices, PciDevice, Virtual};
 
-/// Holds a number, and fails when it is told to.
+/// Holds a number, and fails on request.
 #[derive(Debug, Default, PciDevice)]
 #[pci(vendor = 0x1af4, device = 0x10f9, name = "counter")]
 #[bar(0: mem32, size = 0x1000)]

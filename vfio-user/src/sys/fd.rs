@@ -27,7 +27,7 @@ pub(crate) fn take_inherited(fds: &[RawFd]) -> Result<Vec<OwnedFd>, (RawFd, io::
         return Err((*first, Errno::EBUSY.into()));
     }
     // SAFETY: each `fd` is an open socket, is in the list once, and this happens once. The numbers
-    // come from `--fd` on the command line alone, by which whoever started the process passed them
+    // come from `--fd` on the command line alone, by which the parent process passed them
     // on, so nothing in the process has opened them and nothing else closes them.
     Ok(fds.iter().map(|fd| unsafe { OwnedFd::from_raw_fd(*fd) }).collect())
 }
