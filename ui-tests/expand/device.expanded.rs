@@ -18,31 +18,19 @@ const _: () = {
             .with_hooks(__vfio_user::Hooks::ON_WRITE),
     ];
     const __OWN_BLOCKS: &[__vfio_user::Block] = &[
-        __vfio_user::shaped_block(
+        __vfio_user::Block::new(
                 "queues",
                 0x100,
-                <Queue as __vfio_user::RegisterBlock>::REGISTERS,
-                <Queue as __vfio_user::RegisterBlock>::SHAPE,
+                <Queue as __vfio_user::RegisterBlock>::CONTENTS,
             )
             .with_count(64)
             .with_stride(0x40)
-            .with_inner(<Queue as __vfio_user::RegisterBlock>::BLOCKS)
-            .with_indices(<Queue as __vfio_user::RegisterBlock>::INDICES)
-            .with_timers(<Queue as __vfio_user::RegisterBlock>::TIMERS)
-            .with_interrupts(<Queue as __vfio_user::RegisterBlock>::INTERRUPTS)
-            .with_state(<Queue as __vfio_user::RegisterBlock>::STATE)
             .with_doc("Those of the guest."),
-        __vfio_user::shaped_block(
-                "admin",
-                __vfio_user::int(__vfio_user::Constant(ADMIN).integer() as i128),
-                <Queue as __vfio_user::RegisterBlock>::REGISTERS,
-                <Queue as __vfio_user::RegisterBlock>::SHAPE,
-            )
-            .with_inner(<Queue as __vfio_user::RegisterBlock>::BLOCKS)
-            .with_indices(<Queue as __vfio_user::RegisterBlock>::INDICES)
-            .with_timers(<Queue as __vfio_user::RegisterBlock>::TIMERS)
-            .with_interrupts(<Queue as __vfio_user::RegisterBlock>::INTERRUPTS)
-            .with_state(<Queue as __vfio_user::RegisterBlock>::STATE),
+        __vfio_user::Block::new(
+            "admin",
+            __vfio_user::int(__vfio_user::Constant(ADMIN).integer() as i128),
+            <Queue as __vfio_user::RegisterBlock>::CONTENTS,
+        ),
     ];
     const __BLOCKS: &[__vfio_user::Block] = &__vfio_user::all_blocks::<
         { __vfio_user::block_count(__OWN_BLOCKS) },

@@ -35,31 +35,19 @@ const _: () = {
             .with_hooks(__vfio_user::Hooks::ON_WRITE),
     ];
     const __OWN_BLOCKS: &[__vfio_user::Block] = &[
-        __vfio_user::shaped_block(
+        __vfio_user::Block::new(
                 "channels",
                 0x20,
-                <Channel as __vfio_user::RegisterBlock>::REGISTERS,
-                <Channel as __vfio_user::RegisterBlock>::SHAPE,
+                <Channel as __vfio_user::RegisterBlock>::CONTENTS,
             )
             .with_count(4)
             .with_stride(0x10)
-            .with_inner(<Channel as __vfio_user::RegisterBlock>::BLOCKS)
-            .with_indices(<Channel as __vfio_user::RegisterBlock>::INDICES)
-            .with_timers(<Channel as __vfio_user::RegisterBlock>::TIMERS)
-            .with_interrupts(<Channel as __vfio_user::RegisterBlock>::INTERRUPTS)
-            .with_state(<Channel as __vfio_user::RegisterBlock>::STATE)
             .with_doc("In order of their priority."),
-        __vfio_user::shaped_block(
-                "monitor",
-                0x10,
-                <Monitor as __vfio_user::RegisterBlock>::REGISTERS,
-                <Monitor as __vfio_user::RegisterBlock>::SHAPE,
-            )
-            .with_inner(<Monitor as __vfio_user::RegisterBlock>::BLOCKS)
-            .with_indices(<Monitor as __vfio_user::RegisterBlock>::INDICES)
-            .with_timers(<Monitor as __vfio_user::RegisterBlock>::TIMERS)
-            .with_interrupts(<Monitor as __vfio_user::RegisterBlock>::INTERRUPTS)
-            .with_state(<Monitor as __vfio_user::RegisterBlock>::STATE),
+        __vfio_user::Block::new(
+            "monitor",
+            0x10,
+            <Monitor as __vfio_user::RegisterBlock>::CONTENTS,
+        ),
     ];
     const __BLOCKS: &[__vfio_user::Block] = &__vfio_user::all_blocks::<
         { __vfio_user::block_count(__OWN_BLOCKS) },

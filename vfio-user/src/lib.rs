@@ -166,12 +166,12 @@ use vfio_user_layout as layout;
 pub mod declaration {
     pub use crate::layout::{BarKind, Extent, Kind, LayoutError, MsixLayout, Values};
     pub use crate::model::{
-        AddedIn, Bar, Block, BlockElement, Capability, CapabilityKind, Commit, ComposedInterrupt,
-        Condition, DataMatch, DeclaredTimer, Descriptor, Express, ExpressPort, Field, FieldValue,
-        Hooks, Ids, MemoryRange, MemoryReset, Msi, OwnedCapability, Policy, PowerManagement,
-        PowerStates, RegionType, Register, RegisterBits, RegisterFlags, RegisterValue, ResetSet,
-        Sizes, SizesIn, Slot, SpecificRegion, Trigger, Unaligned, UnknownValue, Unmapped,
-        UnmodelledRange, Untested, Watching, Window, WindowBar, WriteLock,
+        AddedIn, Bar, Block, BlockContents, BlockElement, Capability, CapabilityKind, Commit,
+        ComposedInterrupt, Condition, DataMatch, DeclaredTimer, Descriptor, Express, ExpressPort,
+        Field, FieldValue, Hooks, Ids, MemoryRange, MemoryReset, Msi, OwnedCapability, Policy,
+        PowerManagement, PowerStates, RegionType, Register, RegisterBits, RegisterFlags,
+        RegisterValue, ResetSet, Sizes, SizesIn, Slot, SpecificRegion, Trigger, Unaligned,
+        UnknownValue, Unmapped, UnmodelledRange, Untested, Watching, Window, WindowBar, WriteLock,
     };
 }
 

@@ -27,7 +27,7 @@ pub use crate::model::{
 pub use crate::model::descriptor::capability::{capability_of_blocks, whole_capability};
 pub use crate::model::descriptor::capability_list::capability_body;
 pub use crate::model::descriptor::check::*;
-pub use crate::model::register::block::{Shape, capability_block, shaped_block};
+pub use crate::model::register::block::capability_block;
 pub use crate::model::register::enter::{enter, enter_block, enter_elements};
 pub use crate::model::register::nested::{all_blocks, block_count};
 pub use crate::model::register::register_of_width;

@@ -314,7 +314,7 @@ fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
         (quote!(capability_block), body, None)
     } else {
         let bar = device.bar_or_default(field.block.bar.as_ref());
-        (quote!(shaped_block), int(device, &field.block.offset), bar_number(bar))
+        (quote!(Block::new), int(device, &field.block.offset), bar_number(bar))
     };
     let length = length(device, field.length.as_ref());
     let stride = field.block.stride.as_ref().map(|given| {
@@ -341,15 +341,8 @@ fn block(device: &Device<'_>, field: &BlockField<'_>) -> TokenStream {
     let grown = state::growth(&field.state);
     let doc = doc(&field.doc);
     quote! {
-        __vfio_user::#new(
-            #name, #offset, #implementation::REGISTERS, #implementation::SHAPE
-        )
-            #bar #length #stride #select
-            .with_inner(#implementation::BLOCKS)
-            .with_indices(#implementation::INDICES)
-            .with_timers(#implementation::TIMERS)
-            .with_interrupts(#implementation::INTERRUPTS) #vector #vector_stride #kept
-            .with_state(#implementation::STATE) #renamed #since #grown #doc
+        __vfio_user::#new(#name, #offset, #implementation::CONTENTS)
+            #bar #length #stride #select #vector #vector_stride #kept #renamed #since #grown #doc
     }
 }
 

@@ -3,7 +3,7 @@
 use super::indices::Indices;
 use super::{Cx, Device, Hook, Timer};
 use crate::migration::{ExchangeAll, StateError, StateLayout, StateReader, StateWriter, WireType};
-use crate::model::{Block, ComposedInterrupt, DeclaredTimer, Register, Shape, Slot};
+use crate::model::{Block, BlockContents, ComposedInterrupt, DeclaredTimer, Register, Slot};
 
 /// A group of registers, as plain data. Derive it:
 ///
@@ -50,10 +50,6 @@ pub trait RegisterBlock {
     /// The registers of the block. Offsets count from the start of the block.
     const REGISTERS: &'static [Register];
 
-    /// The space that the registers take, computed once for all fields of this type.
-    #[doc(hidden)]
-    const SHAPE: Shape = Shape::of(Self::REGISTERS, Self::BLOCKS);
-
     /// The blocks in the block, each with those in it.
     const BLOCKS: &'static [Block] = &[];
 
@@ -66,6 +62,18 @@ pub trait RegisterBlock {
 
     /// The timers of the block.
     const TIMERS: &'static [DeclaredTimer] = &[];
+
+    /// The layout of the private fields that migrate; `None` for a block that does not migrate.
+    const STATE: Option<StateLayout> = None;
+
+    /// All of these constants, for the fields of this type.
+    const CONTENTS: BlockContents = BlockContents {
+        indices: Self::INDICES,
+        timers: Self::TIMERS,
+        interrupts: Self::INTERRUPTS,
+        state: Self::STATE,
+        ..BlockContents::of_blocks(Self::REGISTERS, Self::BLOCKS)
+    };
 
     /// Returns the stored bits of a register; 0 for a register without storage.
     fn load(&self, slot: Slot) -> u64;
@@ -84,9 +92,6 @@ pub trait RegisterBlock {
         let _ = slot;
         None
     }
-
-    /// The layout of the private fields that migrate; `None` for a block that does not migrate.
-    const STATE: Option<StateLayout> = None;
 
     /// Returns the types of the private fields in a stream, in the order of declaration.
     fn state_types() -> Vec<WireType> {

@@ -2,9 +2,8 @@
 
 use super::{Express, ExpressPort, Msi, PowerManagement};
 use crate::layout::CapabilityName;
-use crate::model::register::block::{Shape, shaped_block};
 use crate::model::spec::aer;
-use crate::model::{Block, Register};
+use crate::model::{Block, BlockContents, Register};
 
 /// A capability of a function, and its place in configuration space.
 ///
@@ -357,7 +356,7 @@ pub const fn capability_of_blocks(
     blocks: &'static [Block],
     count: u32,
 ) -> Capability {
-    let block = shaped_block("", 0, registers, Shape::of(registers, blocks)).with_count(count);
+    let block = Block::new("", 0, BlockContents::of_blocks(registers, blocks)).with_count(count);
     let len = match block.extent().end() {
         Some(end) => end,
         None => u64::MAX,

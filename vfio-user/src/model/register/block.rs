@@ -8,7 +8,7 @@ use crate::model::{DeclaredTimer, ResetSet};
 
 /// The space that the registers of a block take.
 #[derive(Clone, Copy, Debug)]
-pub struct Shape {
+pub(crate) struct Shape {
     /// From the start of the block to the end of its last register.
     size: u64,
     /// The width of its widest register, in blocks in it too.
@@ -17,7 +17,7 @@ pub struct Shape {
 
 impl Shape {
     /// Returns the shape of a block of `registers`, with these blocks in it.
-    pub const fn of(registers: &[Register], blocks: &[Block]) -> Self {
+    const fn of(registers: &[Register], blocks: &[Block]) -> Self {
         let (mut shape, mut i) = (Shape { size: 0, alignment: 1 }, 0);
         while i < registers.len() {
             shape = shape.with(&registers[i].extent(), registers[i].width() as u64);
@@ -47,6 +47,46 @@ impl Shape {
     }
 }
 
+/// What each element of a block consists of. A type that derives
+/// [`RegisterBlock`](crate::RegisterBlock) has it as a constant.
+#[derive(Clone, Copy, Debug)]
+pub struct BlockContents {
+    pub(crate) registers: &'static [Register],
+    pub(crate) shape: Shape,
+    /// The blocks in each element: all of them, as [`all_blocks`](super::nested::all_blocks)
+    /// returns them.
+    pub(crate) blocks: &'static [Block],
+    /// The number of indices that its hooks take; `None` without hooks.
+    pub(crate) indices: Option<u8>,
+    pub(crate) timers: &'static [DeclaredTimer],
+    pub(crate) interrupts: &'static [ComposedInterrupt],
+    /// The layout of the private fields that migrate. Without it the device does not migrate.
+    pub(crate) state: Option<StateLayout>,
+}
+
+impl BlockContents {
+    /// Registers, and nothing else.
+    pub const fn of(registers: &'static [Register]) -> Self {
+        Self::of_blocks(registers, &[])
+    }
+
+    /// Registers and blocks.
+    pub(crate) const fn of_blocks(
+        registers: &'static [Register],
+        blocks: &'static [Block],
+    ) -> Self {
+        BlockContents {
+            registers,
+            shape: Shape::of(registers, blocks),
+            blocks,
+            indices: None,
+            timers: &[],
+            interrupts: &[],
+            state: None,
+        }
+    }
+}
+
 /// A block, or an array of blocks, as a device declares it.
 ///
 /// It owns all bytes from its start to the end of its last register, including those between
@@ -60,10 +100,8 @@ pub struct Block {
     count: u32,
     stride: Option<u64>,
     selector: Option<RegisterBits>,
-    registers: &'static [Register],
-    shape: Shape,
-    pub(super) inner: &'static [Block],
-    /// The index of the first of these among all blocks of the device.
+    pub(super) contents: BlockContents,
+    /// The index of the first block in it among all blocks of the device.
     pub(super) first_inner: usize,
     /// The index of the block around it among all blocks of the device.
     pub(super) enclosing: Option<usize>,
@@ -72,14 +110,9 @@ pub struct Block {
     pub(super) base: u64,
     /// Whether a block around it has a selector.
     pub(super) in_selected: bool,
-    /// The number of indices that its hooks take.
-    pub(super) indices: Option<u8>,
-    timers: &'static [DeclaredTimer],
-    interrupts: &'static [ComposedInterrupt],
     pub(super) vector: u16,
     vector_stride: u16,
     pub(super) kept_over: ResetSet,
-    state: Option<StateLayout>,
     old_names: &'static [&'static str],
     pub(super) since: Option<u16>,
     grown_from: &'static [u32],
@@ -89,9 +122,30 @@ pub struct Block {
 }
 
 impl Block {
-    /// Declares a block of `registers`, `offset` bytes from the start of BAR 0.
-    pub const fn new(name: &'static str, offset: u64, registers: &'static [Register]) -> Self {
-        shaped_block(name, offset, registers, Shape::of(registers, &[]))
+    /// Declares a block `offset` bytes from the start of BAR 0.
+    pub const fn new(name: &'static str, offset: u64, contents: BlockContents) -> Self {
+        Block {
+            name,
+            bar: 0,
+            offset,
+            count: 1,
+            stride: None,
+            selector: None,
+            contents,
+            first_inner: 0,
+            enclosing: None,
+            levels: Levels::NONE,
+            base: 0,
+            in_selected: false,
+            vector: 0,
+            vector_stride: 0,
+            kept_over: ResetSet::EMPTY,
+            old_names: &[],
+            since: None,
+            grown_from: &[],
+            doc: "",
+            is_body: false,
+        }
     }
 
     /// Places the block in another BAR than 0.
@@ -123,20 +177,6 @@ impl Block {
         self
     }
 
-    /// Sets the timers of each element.
-    #[must_use]
-    pub const fn with_timers(mut self, timers: &'static [DeclaredTimer]) -> Self {
-        self.timers = timers;
-        self
-    }
-
-    /// Sets the interrupts that the runtime composes for each element.
-    #[must_use]
-    pub const fn with_interrupts(mut self, interrupts: &'static [ComposedInterrupt]) -> Self {
-        self.interrupts = interrupts;
-        self
-    }
-
     /// Sets the device's number for interrupt 0 of the first element.
     #[must_use]
     pub const fn with_vector(mut self, vector: u16) -> Self {
@@ -155,13 +195,6 @@ impl Block {
     #[must_use]
     pub const fn with_kept_over(mut self, resets: ResetSet) -> Self {
         self.kept_over = resets;
-        self
-    }
-
-    /// Sets the layout of the private fields that migrate. Without it the device does not migrate.
-    #[must_use]
-    pub const fn with_state(mut self, state: Option<StateLayout>) -> Self {
-        self.state = state;
         self
     }
 
@@ -212,7 +245,7 @@ impl Block {
     /// Returns whether the block replaces one whose wrong declaration has been reported. Its
     /// contents are not checked.
     pub(crate) const fn is_placeholder(&self) -> bool {
-        !self.registers.is_empty() && self.registers[0].name().is_empty()
+        !self.contents.registers.is_empty() && self.contents.registers[0].name().is_empty()
     }
 
     /// Returns the number of elements; 1 for a single block. Of a block in others, those in all
@@ -228,17 +261,17 @@ impl Block {
 
     /// Returns the registers of each element.
     pub const fn registers(&self) -> &'static [Register] {
-        self.registers
+        self.contents.registers
     }
 
     /// Returns the timers of each element.
     pub const fn timers(&self) -> &'static [DeclaredTimer] {
-        self.timers
+        self.contents.timers
     }
 
     /// Returns the composed interrupts of each element.
     pub const fn interrupts(&self) -> &'static [ComposedInterrupt] {
-        self.interrupts
+        self.contents.interrupts
     }
 
     /// Returns the device's number for an interrupt of an element. A number that is far too large
@@ -284,7 +317,7 @@ impl Block {
 
     /// Returns the layout of the private fields that migrate.
     pub const fn state(&self) -> Option<&StateLayout> {
-        self.state.as_ref()
+        self.contents.state.as_ref()
     }
 
     /// Returns the author's documentation.
@@ -295,7 +328,7 @@ impl Block {
     /// Returns the place of the block in its BAR, or in an element of the block around it. Elements
     /// that share their bytes are one there.
     pub const fn extent(&self) -> Extent<'static> {
-        let size = self.shape.size;
+        let size = self.contents.shape.size;
         let stride = match self.stride {
             Some(stride) => stride,
             None => size.next_multiple_of(self.alignment()),
@@ -320,55 +353,13 @@ impl Block {
 
     /// Returns the width of the widest register.
     pub(crate) const fn alignment(&self) -> u64 {
-        self.shape.alignment
-    }
-}
-
-/// Declares a block with a shape that the type of its registers has computed.
-pub const fn shaped_block(
-    name: &'static str,
-    offset: u64,
-    registers: &'static [Register],
-    shape: Shape,
-) -> Block {
-    Block {
-        name,
-        bar: 0,
-        offset,
-        count: 1,
-        stride: None,
-        selector: None,
-        registers,
-        shape,
-        inner: &[],
-        first_inner: 0,
-        enclosing: None,
-        levels: Levels::NONE,
-        base: 0,
-        in_selected: false,
-        indices: None,
-        timers: &[],
-        interrupts: &[],
-        vector: 0,
-        vector_stride: 0,
-        kept_over: ResetSet::EMPTY,
-        state: None,
-        old_names: &[],
-        since: None,
-        grown_from: &[],
-        doc: "",
-        is_body: false,
+        self.contents.shape.alignment
     }
 }
 
 /// Declares a block in the space of a capability, at an offset in configuration space.
-pub const fn capability_block(
-    name: &'static str,
-    offset: u64,
-    registers: &'static [Register],
-    shape: Shape,
-) -> Block {
-    let mut block = shaped_block(name, offset, registers, shape);
+pub const fn capability_block(name: &'static str, offset: u64, contents: BlockContents) -> Block {
+    let mut block = Block::new(name, offset, contents);
     block.bar = CONFIG;
     block.is_body = true;
     block

@@ -18,8 +18,7 @@ mod window;
 mod write_lock;
 
 pub use crate::layout::Policy;
-pub use block::Block;
-pub(crate) use block::Shape;
+pub use block::{Block, BlockContents};
 pub(crate) use block_name::find_block;
 pub use composed_interrupt::{ComposedInterrupt, Trigger};
 pub use doorbell::DataMatch;

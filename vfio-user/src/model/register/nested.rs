@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::block::{Block, Shape, shaped_block};
+use super::block::{Block, BlockContents};
 use super::level::Level;
 use crate::migration::{Part, parts};
 
@@ -14,7 +14,7 @@ use crate::migration::{Part, parts};
 pub const fn block_count(own: &[Block]) -> usize {
     let (mut count, mut index) = (own.len(), 0);
     while index < own.len() {
-        count += own[index].inner.len();
+        count += own[index].inner().len();
         index += 1;
     }
     count
@@ -26,18 +26,18 @@ pub const fn block_count(own: &[Block]) -> usize {
 ///
 /// If `N` is not their number.
 pub const fn all_blocks<const N: usize>(own: &'static [Block]) -> [Block; N] {
-    let mut all = [shaped_block("", 0, &[], Shape::of(&[], &[])); N];
+    let mut all = [Block::new("", 0, BlockContents::of(&[])); N];
     let (mut index, mut first) = (0, own.len());
     while index < own.len() {
         let around = &own[index];
         all[index] = *around;
         all[index].first_inner = first;
         let mut inner = 0;
-        while inner < around.inner.len() {
-            all[first + inner] = around.inner[inner].inside(around, index, first);
+        while inner < around.inner().len() {
+            all[first + inner] = around.inner()[inner].inside(around, index, first);
             inner += 1;
         }
-        first += around.inner.len();
+        first += around.inner().len();
         index += 1;
     }
     all
@@ -45,20 +45,6 @@ pub const fn all_blocks<const N: usize>(own: &'static [Block]) -> [Block; N] {
 
 /// Blocks in blocks.
 impl Block {
-    /// Sets the blocks that lie in each element: all of them, as [`all_blocks`] returns them.
-    #[must_use]
-    pub const fn with_inner(mut self, inner: &'static [Block]) -> Self {
-        self.inner = inner;
-        self
-    }
-
-    /// Sets the number of indices that the hooks take; `None` without hooks.
-    #[must_use]
-    pub const fn with_indices(mut self, indices: Option<u8>) -> Self {
-        self.indices = indices;
-        self
-    }
-
     /// Returns this block as part of one of a struct's own blocks: the one at `index`, whose inner
     /// blocks start at `first`.
     const fn inside(mut self, around: &Block, index: usize, first: usize) -> Self {
@@ -105,17 +91,17 @@ impl Block {
 
     /// Returns the blocks in each element.
     pub(crate) const fn inner(&self) -> &'static [Block] {
-        self.inner
+        self.contents.blocks
     }
 
     /// Returns the indices of the blocks in this one, in the list of all blocks.
     pub(crate) const fn inner_range(&self) -> Range<usize> {
-        self.first_inner..self.first_inner + self.inner.len()
+        self.first_inner..self.first_inner + self.inner().len()
     }
 
     /// Returns the number of indices that the hooks take; `None` without hooks.
     pub(crate) const fn indices(&self) -> Option<u8> {
-        self.indices
+        self.contents.indices
     }
 
     /// Returns whether a selector chooses its elements, or those of a block around it.
