@@ -212,6 +212,17 @@ pub enum ArgumentError {
     /// The number of vectors exceeds what one message can carry.
     #[error("{0} vectors are too many")]
     TooManyVectors(usize),
+    /// One message cannot carry so many bytes.
+    #[error("{len} bytes exceed the {most} that one message can carry here")]
+    TooLong {
+        /// The number of bytes.
+        len: usize,
+        /// The maximum number.
+        most: usize,
+    },
+    /// The server has not agreed to several writes in one message.
+    #[error("the server does not accept several writes in one message")]
+    NoWriteMultiple,
     /// The page size of a bitmap is not a power of two.
     #[error("page size {0:#x} is not a power of two")]
     PageSize(u64),

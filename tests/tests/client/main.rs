@@ -3,4 +3,5 @@
 mod attaching;
 mod calls;
 mod features;
+mod pipelined;
 mod regions;

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
+use std::mem::ManuallyDrop;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 use super::answer;
 use super::memory::MemoryMaps;
 use super::message_socket::MessageSocket;
+use super::window::Window;
 use crate::error::{Error, ReplyError, Result};
 use crate::fds::PeerFds;
 use crate::protocol::{Command, Header, MAX_MESSAGE_SIZE, MessageType};
@@ -42,6 +44,7 @@ struct ConnectionState {
     waiting: usize,
     last_id: u16,
     calls: HashMap<u16, Call>,
+    window: Window,
     end: Option<End>,
 }
 
@@ -102,6 +105,7 @@ impl Connection {
             waiting: 0,
             last_id: 0,
             calls: HashMap::new(),
+            window: Window::default(),
             end: None,
         };
         let timeout = timeout.min(FOR_EVER);
@@ -122,6 +126,37 @@ impl Connection {
             return Err(error);
         }
         self.wait(id, command, deadline)
+    }
+
+    /// Sends a request that moves `bytes` bytes of data, once the window has room for it. The answer
+    /// is awaited later.
+    pub(super) fn start(
+        &self,
+        command: Command,
+        parts: &[&[u8]],
+        bytes: usize,
+    ) -> Result<SentCall<'_>> {
+        let mut state = self.wait_for_room(command, bytes)?;
+        let id = state.open(command)?;
+        state.window.open(id, bytes);
+        drop(state);
+        // If it cannot be sent, the connection ends, and no answer arrives.
+        let call = SentCall { connection: self, id, command };
+        self.send(id, command, parts, &[], false)?;
+        Ok(call)
+    }
+
+    fn wait_for_room(
+        &self,
+        command: Command,
+        bytes: usize,
+    ) -> Result<MutexGuard<'_, ConnectionState>> {
+        let deadline = Instant::now() + self.timeout;
+        let mut state = self.state();
+        while !state.window.has_room(bytes) && state.end.is_none() {
+            state = self.receive_until(state, deadline).ok_or(Error::Timeout(command))?;
+        }
+        Ok(state)
     }
 
     /// Sends a request without an answer.
@@ -174,16 +209,28 @@ impl Connection {
                 state.calls.remove(&id);
                 return Err(end.into());
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                state.calls.insert(id, Call::GivenUp);
+            let Some(received) = self.receive_until(state, deadline) else {
+                self.state().give_up(id);
                 return Err(Error::Timeout(command));
-            }
-            state = match state.receiver.take() {
-                Some(receiver) => self.read(state, receiver, left),
-                None => self.follow(state, left),
             };
+            state = received;
         }
+    }
+
+    /// Receives once, or waits until another thread has. Returns `None` after the deadline.
+    fn receive_until<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, ConnectionState>,
+        deadline: Instant,
+    ) -> Option<MutexGuard<'a, ConnectionState>> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return None;
+        }
+        Some(match state.receiver.take() {
+            Some(receiver) => self.read(state, receiver, left),
+            None => self.follow(state, left),
+        })
     }
 
     /// Waits for the thread that reads.
@@ -221,6 +268,28 @@ impl Connection {
     fn state(&self) -> MutexGuard<'_, ConnectionState> {
         // No code panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request that was sent, and whose answer is awaited later. Dropping it gives the answer up.
+#[derive(Debug)]
+pub(super) struct SentCall<'a> {
+    connection: &'a Connection,
+    id: u16,
+    command: Command,
+}
+
+impl SentCall<'_> {
+    /// Waits for the answer, for the timeout of the connection.
+    pub(super) fn wait(self) -> Result<Answer> {
+        let SentCall { connection, id, command } = *ManuallyDrop::new(self);
+        connection.wait(id, command, Instant::now() + connection.timeout)
+    }
+}
+
+impl Drop for SentCall<'_> {
+    fn drop(&mut self) {
+        self.connection.state().give_up(self.id);
     }
 }
 
@@ -285,6 +354,13 @@ impl ConnectionState {
         Ok(id)
     }
 
+    /// Drops the answer of a request, now or when it arrives.
+    fn give_up(&mut self, id: u16) {
+        if let Some(Call::Answered(_)) = self.calls.insert(id, Call::GivenUp) {
+            self.calls.remove(&id);
+        }
+    }
+
     fn take_answer(&mut self, id: u16) -> Option<Result<Answer>> {
         if !matches!(self.calls.get(&id), Some(Call::Answered(_))) {
             return None;
@@ -298,6 +374,7 @@ impl ConnectionState {
     /// Passes an answer to the thread that waits for it, or drops it if none does.
     fn answer(&mut self, incoming: Incoming<'_>) {
         let id = incoming.header().message_id.get();
+        self.window.close(id);
         match self.calls.get_mut(&id) {
             Some(call @ Call::Open(_)) => {
                 let Call::Open(command) = *call else { return };

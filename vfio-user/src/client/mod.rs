@@ -51,9 +51,11 @@ mod memory;
 mod message_socket;
 mod migration;
 mod mover;
+mod pending;
 mod region;
 mod region_details;
 mod service;
+mod window;
 mod write_multi;
 
 use std::io;
@@ -85,6 +87,7 @@ pub use mover::{
     Migration, MigrationError, MigrationErrorKind, MigrationProgress, MigrationReport,
     MigrationSide, MigrationStep, NotResumed, RunningDevice,
 };
+pub use pending::Pending;
 pub use region::ClientRegion;
 pub use region_details::RegionDetails;
 use service::Service;

@@ -2,8 +2,9 @@
 
 use zerocopy::IntoBytes;
 
+use super::connection::Answer;
 use super::{Client, RegionMap};
-use crate::error::{ArgumentError, Error, ReplyError, Result};
+use crate::error::{ArgumentError, ReplyError, Result};
 use crate::model::RegisterValue;
 use crate::protocol::{Command, HEADER_SIZE, MAX_DATA_XFER_SIZE, RegionAccess, RegionIndex};
 
@@ -38,9 +39,18 @@ impl<'a> ClientRegion<'a> {
         self.index
     }
 
+    pub(super) fn client(&self) -> &'a Client {
+        self.client
+    }
+
     /// Returns the map, if all of a range lies in one mapped part.
-    fn mapped(&self, offset: u64, len: usize) -> Option<&'a RegionMap> {
+    pub(super) fn mapped(&self, offset: u64, len: usize) -> Option<&'a RegionMap> {
         self.map.filter(|map| map.contains(offset, len))
+    }
+
+    /// Returns the map, if all of a range lies in one mapped part that can be written.
+    pub(super) fn writable(&self, offset: u64, len: usize) -> Option<&'a RegionMap> {
+        self.mapped(offset, len).filter(|map| map.is_writable())
     }
 
     /// Reads a word of 1, 2, 4 or 8 bytes, little-endian, in one message.
@@ -72,7 +82,7 @@ impl<'a> ClientRegion<'a> {
     pub fn post<T: RegisterValue>(&self, offset: u64, value: T) -> Result<()> {
         let bytes = value.to_bits().to_le_bytes();
         let data = &bytes[..usize::from(T::WIDTH)];
-        if let Some(map) = self.mapped(offset, data.len()).filter(|map| map.is_writable()) {
+        if let Some(map) = self.writable(offset, data.len()) {
             return Ok(map.write(offset, data)?);
         }
         let access = self.access(offset, data.len());
@@ -95,12 +105,7 @@ impl<'a> ClientRegion<'a> {
         for piece in data.chunks_mut(self.client.max_transfer()) {
             let access = self.access(offset, piece.len());
             let answer = connection.request(command, &[access.as_bytes()], &[])?;
-            let (_, bytes) = answer.split::<RegionAccess>()?;
-            if bytes.len() != piece.len() {
-                let problem = ReplyError::Length { got: bytes.len(), expected: piece.len() };
-                return Err(Error::Malformed { command, problem });
-            }
-            piece.copy_from_slice(bytes);
+            piece.copy_from_slice(read_data(&answer, piece.len())?);
             offset += piece.len() as u64;
         }
         Ok(())
@@ -113,7 +118,7 @@ impl<'a> ClientRegion<'a> {
     /// Those of any request; [`Error::Argument`] if the range wraps around.
     pub fn write_bytes(&self, mut offset: u64, data: &[u8]) -> Result<()> {
         expect_range(offset, data.len())?;
-        if let Some(map) = self.mapped(offset, data.len()).filter(|map| map.is_writable()) {
+        if let Some(map) = self.writable(offset, data.len()) {
             return Ok(map.write(offset, data)?);
         }
         let connection = &self.client.connection;
@@ -125,7 +130,7 @@ impl<'a> ClientRegion<'a> {
         Ok(())
     }
 
-    fn access(&self, offset: u64, count: usize) -> RegionAccess {
+    pub(super) fn access(&self, offset: u64, count: usize) -> RegionAccess {
         RegionAccess {
             offset: offset.into(),
             region: u32::from(self.index).into(),
@@ -143,8 +148,17 @@ impl Client {
     }
 }
 
+/// Returns the data of an answer to a read, which has to be `len` bytes.
+pub(super) fn read_data(answer: &Answer, len: usize) -> Result<&[u8]> {
+    let (_, bytes) = answer.split::<RegionAccess>()?;
+    if bytes.len() == len {
+        return Ok(bytes);
+    }
+    Err(answer.malformed(ReplyError::Length { got: bytes.len(), expected: len }))
+}
+
 /// Checks that a range does not end beyond 2^64.
-fn expect_range(offset: u64, len: usize) -> Result<()> {
+pub(super) fn expect_range(offset: u64, len: usize) -> Result<()> {
     match offset.checked_add(len as u64) {
         Some(_) => Ok(()),
         None => Err(ArgumentError::Wraps { offset, len }.into()),

@@ -3,13 +3,14 @@
 use zerocopy::IntoBytes;
 
 use super::Client;
+use super::connection::Answer;
 use super::region::{ClientRegion, ONE_PIECE};
 use crate::error::{Error, ReplyError, Result};
 use crate::model::RegisterValue;
 use crate::protocol::{Command, RegionAccess, WriteMulti, WriteMultiEntry};
 
 /// The maximum number of writes in a message.
-const MOST: usize = ONE_PIECE / size_of::<WriteMultiEntry>();
+pub(super) const MOST: usize = ONE_PIECE / size_of::<WriteMultiEntry>();
 
 impl ClientRegion<'_> {
     /// Returns an entry for a write of 1, 2, 4 or 8 bytes, little-endian, for
@@ -59,12 +60,10 @@ impl Client {
     }
 
     fn send_multi(&self, writes: &[WriteMultiEntry]) -> Result<usize> {
-        let multi = WriteMulti { count: (writes.len() as u64).into() };
-        let parts = [multi.as_bytes(), writes.as_bytes()];
+        let head = multi(writes);
+        let parts = [head.as_bytes(), writes.as_bytes()];
         let answer = self.connection.request(Command::RegionWriteMulti, &parts, &[])?;
-        let done = answer.fixed::<WriteMulti>()?.count.get();
-        let count = usize::try_from(done).ok().filter(|count| *count <= writes.len());
-        count.ok_or_else(|| answer.malformed(ReplyError::Writes { done, sent: writes.len() }))
+        writes_done(&answer, writes.len())
     }
 
     fn write_one(&self, write: &WriteMultiEntry) -> Result<usize> {
@@ -74,4 +73,16 @@ impl Client {
         self.connection.request(Command::RegionWrite, &[access.as_bytes(), data], &[])?;
         Ok(1)
     }
+}
+
+/// Returns the fixed part of a request.
+pub(super) fn multi(writes: &[WriteMultiEntry]) -> WriteMulti {
+    WriteMulti { count: (writes.len() as u64).into() }
+}
+
+/// Returns the number of writes that were done, of those that were sent.
+pub(super) fn writes_done(answer: &Answer, sent: usize) -> Result<usize> {
+    let done = answer.fixed::<WriteMulti>()?.count.get();
+    let count = usize::try_from(done).ok().filter(|count| *count <= sent);
+    count.ok_or_else(|| answer.malformed(ReplyError::Writes { done, sent }))
 }
