@@ -12,6 +12,7 @@ pub mod config_model;
 pub mod counter;
 pub mod driver;
 pub mod files;
+pub mod forged;
 pub mod irqs;
 pub mod journal;
 pub mod language;

@@ -1,5 +1,6 @@
 //! Errors of serving a device and of being its client.
 
+mod pci;
 mod reply;
 mod structure;
 
@@ -14,6 +15,7 @@ use crate::protocol::{
 };
 use crate::shared::SetupError;
 use crate::wake::PostError;
+pub use pci::PciError;
 pub use reply::ReplyError;
 
 /// The result type of this crate.
@@ -120,6 +122,9 @@ pub enum Error {
     /// An argument cannot be sent to this server.
     #[error(transparent)]
     Argument(#[from] ArgumentError),
+    /// The PCI function is malformed, or lacks what is requested.
+    #[error(transparent)]
+    Pci(#[from] PciError),
     /// A message holds a value that the protocol does not define.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
@@ -200,6 +205,9 @@ pub enum ArgumentError {
         /// The smallest page of the server.
         page: u64,
     },
+    /// No range of addresses is free for memory.
+    #[error("no {0:#x} bytes of addresses are free for memory")]
+    NoAddresses(u64),
     /// The server accepts no more mappings.
     #[error("the server accepts at most {0} mappings")]
     TooManyMappings(u64),

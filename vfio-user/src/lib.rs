@@ -186,7 +186,7 @@ pub use device::{
 #[cfg(feature = "vm-memory")]
 pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};
 pub use dma::{Dma, DmaError, DmaGuard, DmaMessages, DmaSegment, FileTransferError, SessionDma};
-pub use error::{ArgumentError, Error, ProtocolError, ReplyError, Result};
+pub use error::{ArgumentError, Error, PciError, ProtocolError, ReplyError, Result};
 pub use eventfd::EventFd;
 pub use interrupt::{InterruptMode, Irq};
 pub use log_throttle::LogThrottle;
@@ -208,6 +208,10 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guide.md")]
 struct Guide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/client.md")]
+struct ClientPage;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/migration.md")]

@@ -3,5 +3,7 @@
 mod attaching;
 mod calls;
 mod features;
+mod pci;
+mod pci_hostile;
 mod pipelined;
 mod regions;

@@ -1,5 +1,6 @@
 //! Memory that the device may access.
 
+use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
@@ -45,6 +46,11 @@ pub struct DmaMapping<'a> {
     /// [`DmaMapFlags::FILE_IO`] to make the server read and write the file instead of mapping it.
     pub rights: DmaMapFlags,
 }
+
+/// The addresses for memory whose place the caller does not choose. Between them are those that
+/// [`PciView`](super::PciView) assigns to BARs.
+const LOW_MEMORY: Range<u64> = 0x10_0000..0x8000_0000;
+pub(super) const HIGH_MEMORY: Range<u64> = 1 << 32..1 << 40;
 
 impl Client {
     /// Lets the device access a file as memory (`VFIO_USER_DMA_MAP`).
@@ -152,6 +158,37 @@ impl Client {
         if !self.memory.insert(iova, MemoryMap { last, rights, memory }) {
             return Err(ArgumentError::Overlaps { iova, size }.into());
         }
+        self.send_map(iova, size, offset, rights, fds)
+    }
+
+    /// Maps a file of `size` bytes, a multiple of [`dma_page`](Self::dma_page), at an address that is
+    /// free, low if possible, because some devices cannot reach others. Returns the address.
+    pub(super) fn map_anywhere(&self, file: BorrowedFd<'_>, size: u64) -> Result<u64> {
+        let rights = DmaMapFlags::READ | DmaMapFlags::WRITE;
+        self.check_count()?;
+        let mut free = [LOW_MEMORY, HIGH_MEMORY].into_iter();
+        let iova = free
+            .find_map(|range| self.memory.insert_free(range, size, self.dma_page(), rights))
+            .ok_or(ArgumentError::NoAddresses(size))?;
+        self.send_map(iova, size, 0, rights, &[file])?;
+        Ok(iova)
+    }
+
+    /// Returns the size of the smallest page that the server maps.
+    pub(super) fn dma_page(&self) -> u64 {
+        let pages = self.server.pgsizes;
+        (pages & pages.wrapping_neg()).max(PAGE_SIZE)
+    }
+
+    /// Sends a map that is in the table already, and removes it if the server refuses.
+    fn send_map(
+        &self,
+        iova: u64,
+        size: u64,
+        offset: u64,
+        rights: DmaMapFlags,
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<()> {
         let map = DmaMap {
             argsz: 32.into(),
             flags: rights.bits().into(),
@@ -161,7 +198,7 @@ impl Client {
         };
         let answer = self.connection.request(Command::DmaMap, &[map.as_bytes()], fds);
         if answer.is_err() {
-            self.memory.remove(iova, last);
+            self.memory.remove(iova, last_address(iova, size)?);
         }
         answer.map(drop)
     }
@@ -174,10 +211,15 @@ impl Client {
         if page > 1 && (iova | size) & (page - 1) != 0 {
             return Err(ArgumentError::Unaligned { iova, size, page }.into());
         }
+        self.check_count()?;
+        Ok(last)
+    }
+
+    fn check_count(&self) -> Result<()> {
         if self.memory.count() as u64 >= self.server.max_dma_maps {
             return Err(ArgumentError::TooManyMappings(self.server.max_dma_maps).into());
         }
-        Ok(last)
+        Ok(())
     }
 
     fn send_unmap(&self, iova: u64, size: u64, flags: DmaUnmapFlags) -> Result<()> {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
 
@@ -93,6 +94,28 @@ impl MemoryMaps {
             maps.insert(first, map);
         }
         !overlaps
+    }
+
+    /// Adds a map of `size` bytes at the lowest free address inside `range` that is a multiple of
+    /// `align`. Returns the address; `None` if none is free.
+    pub(super) fn insert_free(
+        &self,
+        range: Range<u64>,
+        size: u64,
+        align: u64,
+        rights: DmaMapFlags,
+    ) -> Option<u64> {
+        let mut maps = self.exclusive();
+        let mut first = range.start.checked_next_multiple_of(align)?;
+        loop {
+            let last = first.checked_add(size - 1).filter(|last| *last < range.end)?;
+            let before = maps.range(..=last).next_back().map(|(_, before)| before.last);
+            let Some(taken) = before.filter(|before| *before >= first) else {
+                maps.insert(first, MemoryMap { last, rights, memory: None });
+                return Some(first);
+            };
+            first = taken.checked_add(1)?.checked_next_multiple_of(align)?;
+        }
     }
 
     /// Removes the maps inside `[first, last]`.

@@ -11,6 +11,9 @@
 //! # Ok::<(), vfio_user::Error>(())
 //! ```
 //!
+//! [`PciView`] sets up a PCI function as a driver expects it, with its interrupts and memory.
+//! [`Pending`] is a request whose answer is awaited later.
+//!
 //! # Threads
 //!
 //! A [`Client`] may be used from any number of threads at the same time; their requests do not wait
@@ -43,6 +46,7 @@ mod answer;
 mod connection;
 mod dirty;
 mod dma;
+mod dma_buffer;
 mod feature;
 mod io_fds;
 mod irq;
@@ -51,6 +55,7 @@ mod memory;
 mod message_socket;
 mod migration;
 mod mover;
+mod pci;
 mod pending;
 mod region;
 mod region_details;
@@ -77,6 +82,7 @@ pub use crate::fds::PeerFd;
 use connection::{Answer, Connection};
 pub use dirty::DirtyPages;
 pub use dma::DmaMapping;
+pub use dma_buffer::DmaBuffer;
 pub use io_fds::Ioeventfd;
 pub use irq::IrqDetails;
 pub use map::RegionMap;
@@ -87,6 +93,7 @@ pub use mover::{
     Migration, MigrationError, MigrationErrorKind, MigrationProgress, MigrationReport,
     MigrationSide, MigrationStep, NotResumed, RunningDevice,
 };
+pub use pci::{BarDetails, ConfigCapability, ExtendedCapability, PciHeader, PciView, Vectors};
 pub use pending::Pending;
 pub use region::ClientRegion;
 pub use region_details::RegionDetails;

@@ -10,6 +10,7 @@ pub(crate) mod register;
 mod reset_kind;
 mod slot;
 pub mod spec;
+mod status_bits;
 mod timer;
 mod unmodelled;
 
@@ -34,5 +35,6 @@ pub(crate) use register::{
 pub(crate) use reset_kind::ResetScope;
 pub use reset_kind::{ResetKind, ResetSet};
 pub use slot::{BlockElement, Slot};
+pub use status_bits::StatusBits;
 pub use timer::DeclaredTimer;
 pub use unmodelled::UnmodelledRange;

@@ -17,4 +17,4 @@ pub use errors::{CorrectableError, UncorrectableError};
 pub(crate) use interrupts::{InterruptControls, MessageControl, Signals};
 pub(crate) use msix::MsixTable;
 
-pub use crate::model::{BusErrors, CommandBits, spec};
+pub use crate::model::{BusErrors, CommandBits, StatusBits, spec};

@@ -1,5 +1,6 @@
 //! The file behind shared memory, mapped.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -45,7 +46,9 @@ impl SharedMemory {
         let end = areas.last().map_or(0, |area| area.end);
         let source = match given {
             Some(given) => check(bar, given, end)?,
-            None => SharedFile { file: Arc::new(sealed(declared.size())?), offset: 0 },
+            None => {
+                SharedFile { file: Arc::new(sealed(c"shared-bar", declared.size())?), offset: 0 }
+            }
         };
         let len = usize::try_from(end).map_err(io::Error::other)?;
         let page = page_size(&fstat(&source.file)?);
@@ -119,9 +122,9 @@ impl SharedMemory {
 
 /// Creates a file in memory whose size no process can change, so that clients cannot lose what they
 /// map.
-fn sealed(size: u64) -> Result<File, SetupError> {
+pub(crate) fn sealed(name: &CStr, size: u64) -> Result<File, SetupError> {
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
-    let file = File::from(memfd_create(c"shared-bar", flags)?);
+    let file = File::from(memfd_create(name, flags)?);
     file.set_len(size)?;
     let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
     fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;

@@ -17,6 +17,7 @@ pub(crate) use runs::DataRuns;
 use crate::model::{Descriptor, RegionMapping, RegisterValue};
 pub use crate::sys::Atomic;
 use memory::SharedMemory;
+pub(crate) use memory::sealed;
 
 /// The shared memory of a BAR, which guests map and access without a message.
 ///
