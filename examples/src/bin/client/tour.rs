@@ -1,10 +1,11 @@
 //! Every command of the protocol.
 
+use std::sync::Arc;
+
 use vfio_user::Error;
 use vfio_user::EventFd;
-use vfio_user::client::Client;
-use vfio_user::client::RegionDetails;
-use vfio_user::pci::spec::{cfg, command};
+use vfio_user::client::{Client, PciHeader, PciView, RegionDetails};
+use vfio_user::pci::CommandBits;
 use vfio_user::protocol::{
     Feature, FeatureFlags, IrqAction, IrqIndex, MigrationFlags, RegionIndex,
 };
@@ -74,20 +75,14 @@ fn features(client: &Client) -> Result<()> {
     Ok(())
 }
 
-fn configuration(client: &Client) -> Result<()> {
-    let config = client.region(RegionIndex::Config);
-    let word = |offset: usize| config.read::<u16>(offset as u64);
-    let ids = [cfg::VENDOR_ID, cfg::DEVICE_ID, cfg::SUBSYSTEM_VENDOR_ID, cfg::SUBSYSTEM_ID];
-    let [vendor, device, by, subsystem] = ids.map(word);
-    let ids = [vendor?, device?, by?, subsystem?];
-    println!(
-        "config space: {:04x}:{:04x}, subsystem {:04x}:{:04x}",
-        ids[0], ids[1], ids[2], ids[3]
-    );
+fn configuration(client: &Arc<Client>) -> Result<()> {
+    let function = PciView::new(Arc::clone(client))?;
+    let PciHeader { vendor, device, subsystem_vendor: by, subsystem, .. } = *function.header();
+    println!("config space: {vendor:04x}:{device:04x}, subsystem {by:04x}:{subsystem:04x}");
+    let ids = [vendor, device, by, subsystem];
     expect(ids == [0xdead, 0xbeef, 0xcafe, 0xbabe], "this is the classic pair's server")?;
-    let enabled = command::IO_SPACE | command::MEMORY_SPACE | command::BUS_MASTER;
-    config.write(cfg::COMMAND as u64, enabled)?;
-    expect(word(cfg::COMMAND)? == enabled, "the device is enabled")
+    let enabled = CommandBits::IO_SPACE | CommandBits::MEMORY_SPACE | CommandBits::BUS_MASTER;
+    expect(function.command()? == enabled, "the device is enabled")
 }
 
 fn wrong_accesses(client: &Client) -> Result<()> {
