@@ -128,8 +128,8 @@ impl Connection {
         self.wait(id, command, deadline)
     }
 
-    /// Sends a request that moves `bytes` bytes of data, once the window has room for it. The answer
-    /// is awaited later.
+    /// Sends a request that moves `bytes` bytes of data, once the window has room for it. Its
+    /// answer is awaited later.
     pub(super) fn start(
         &self,
         command: Command,

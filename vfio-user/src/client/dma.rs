@@ -161,8 +161,8 @@ impl Client {
         self.send_map(iova, size, offset, rights, fds)
     }
 
-    /// Maps a file of `size` bytes, a multiple of [`dma_page`](Self::dma_page), at an address that is
-    /// free, low if possible, because some devices cannot reach others. Returns the address.
+    /// Maps a file of `size` bytes, a multiple of [`dma_page`](Self::dma_page), at an address that
+    /// is free, low if possible, because some devices cannot reach others. Returns the address.
     pub(super) fn map_anywhere(&self, file: BorrowedFd<'_>, size: u64) -> Result<u64> {
         let rights = DmaMapFlags::READ | DmaMapFlags::WRITE;
         self.check_count()?;

@@ -78,7 +78,8 @@ impl<'a> ClientRegion<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Disconnected`], or [`Error::Timeout`] if the server does not receive it.
+    /// [`Error::Disconnected`](crate::Error::Disconnected), or
+    /// [`Error::Timeout`](crate::Error::Timeout) if the server does not receive it.
     pub fn post<T: RegisterValue>(&self, offset: u64, value: T) -> Result<()> {
         let bytes = value.to_bits().to_le_bytes();
         let data = &bytes[..usize::from(T::WIDTH)];
@@ -93,8 +94,9 @@ impl<'a> ClientRegion<'a> {
     ///
     /// # Errors
     ///
-    /// Those of any request; [`Error::Malformed`] if the server sends fewer bytes than requested,
-    /// [`Error::Argument`] if the range wraps around.
+    /// Those of any request; [`Error::Malformed`](crate::Error::Malformed) if the server sends
+    /// another number of bytes than requested, [`Error::Argument`](crate::Error::Argument) if the
+    /// range wraps around.
     pub fn read_bytes(&self, mut offset: u64, data: &mut [u8]) -> Result<()> {
         expect_range(offset, data.len())?;
         if let Some(map) = self.mapped(offset, data.len()) {
@@ -115,7 +117,7 @@ impl<'a> ClientRegion<'a> {
     ///
     /// # Errors
     ///
-    /// Those of any request; [`Error::Argument`] if the range wraps around.
+    /// Those of any request; [`Error::Argument`](crate::Error::Argument) if the range wraps around.
     pub fn write_bytes(&self, mut offset: u64, data: &[u8]) -> Result<()> {
         expect_range(offset, data.len())?;
         if let Some(map) = self.writable(offset, data.len()) {
