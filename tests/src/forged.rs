@@ -102,7 +102,8 @@ impl Forged {
         })
     }
 
-    fn write_config(&mut self, at: usize, data: &[u8]) {
+    /// Writes configuration space, as far as it can be written.
+    pub fn write_config(&mut self, at: usize, data: &[u8]) {
         for (at, new) in (at..).zip(data) {
             let writable = self.writable[at];
             self.config[at] = self.config[at] & !writable | new & writable;

@@ -3,6 +3,7 @@
 mod attaching;
 mod calls;
 mod features;
+mod foreign_server;
 mod pci;
 mod pci_hostile;
 mod pipelined;
