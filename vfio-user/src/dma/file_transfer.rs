@@ -87,6 +87,7 @@ impl DmaGuard {
         for run in self.runs() {
             if run[0].is_mapped() {
                 cursor.move_mapped(run, Rights::READ, pwritev)?;
+                run.iter().for_each(DmaSegment::note_read);
             } else {
                 run.iter().try_for_each(|segment| cursor.write_copied(segment))?;
             }

@@ -37,7 +37,7 @@ pub use file_transfer::FileTransferError;
 pub use guard::DmaGuard;
 pub(crate) use log::{Report, Sweep};
 pub use messages::DmaMessages;
-pub(crate) use region::{NewRegion, last_address};
+pub(crate) use region::{NewRegion, Outline, last_address};
 pub(crate) use rights::Rights;
 pub use segment::DmaSegment;
 pub use session_dma::SessionDma;
@@ -402,7 +402,7 @@ impl Dma {
     /// automatically; a write by other means must be marked when it is done. Unmapped addresses are
     /// ignored.
     pub fn mark_dirty(&self, iova: u64, len: u64) {
-        if len == 0 || !self.is_logging() || self.live_table().is_none() {
+        if len == 0 || !self.shared.status.notes_writes() || self.live_table().is_none() {
             return;
         }
         let last = iova.saturating_add(len - 1);
@@ -412,6 +412,23 @@ impl Dma {
             let (first, last) = (iova.max(region.first()), last.min(region.last()));
             region.mark_dirty(first - region.first(), last - first + 1);
         }
+    }
+
+    /// Counts the bytes of accesses from now on.
+    pub(crate) fn count_bytes(&self) {
+        self.shared.status.count_bytes();
+    }
+
+    /// Returns the bytes that accesses have read, and written.
+    pub(crate) fn counted_bytes(&self) -> (u64, u64) {
+        self.shared.status.counted()
+    }
+
+    /// Returns at most `most` regions that end at an address or behind it, whether the device may
+    /// access them now or not. Nothing is held.
+    pub(crate) fn outline(&self, from: u64, most: usize) -> Vec<Outline> {
+        let table = self.mapped(&self.changes());
+        table.overlapping(from, u64::MAX).take(most).map(|region| region.outline()).collect()
     }
 
     /// Returns the transfers of memory that is accessed by messages.

@@ -28,6 +28,16 @@ pub(super) struct Span {
     identity: Option<Identity>,
 }
 
+/// What a region is, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Outline {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) rights: Rights,
+    /// `mapped`, `file` or `messages`.
+    pub(crate) by: &'static str,
+}
+
 /// A region that a client requests to add.
 pub(crate) struct NewRegion {
     span: Span,
@@ -166,6 +176,16 @@ impl Region {
         &self.span
     }
 
+    pub(super) fn outline(&self) -> Outline {
+        let Span { first, last, rights, .. } = self.span;
+        let by = match self.backing {
+            Backing::Mapped { .. } => "mapped",
+            Backing::File { .. } => "file",
+            Backing::Messages(_) => "messages",
+        };
+        Outline { first, last, rights, by }
+    }
+
     pub(super) fn log(&self) -> &Arc<PageLog> {
         &self.log
     }
@@ -228,6 +248,7 @@ impl Region {
         offset: u64,
         data: &mut [u8],
     ) -> Result<(), DmaError> {
+        self.status.note_read(data.len() as u64);
         match &self.backing {
             Backing::Mapped { file, start } => {
                 let done = file.mapping().map(|mapping| mapping.read(at(*start, offset), data));
@@ -277,12 +298,19 @@ impl Region {
     /// Marks bytes from `offset` on, all inside, as written if writes are logged.
     #[inline]
     pub(super) fn mark_dirty(&self, offset: u64, len: u64) {
+        if self.status.notes_writes() {
+            self.note_write(offset, len);
+        }
+    }
+
+    #[inline(never)]
+    fn note_write(&self, offset: u64, len: u64) {
+        self.status.note_write(len);
         if self.status.is_logging() {
             self.log_write(offset, len);
         }
     }
 
-    #[inline(never)]
     fn log_write(&self, offset: u64, len: u64) {
         // The client logs the writes that it does by messages.
         if len > 0 && self.file().is_some() {
@@ -297,6 +325,7 @@ impl Region {
         let (mapping, at) = self.check_word(offset, width)?;
         let mut bytes = [0; 8];
         mapping.read(at, &mut bytes[..width]).map_err(|Lost| self.lost())?;
+        self.status.note_read(width as u64);
         fence(Ordering::Acquire);
         Ok(T::from_bits(u64::from_le_bytes(bytes)))
     }
@@ -352,6 +381,7 @@ impl Region {
     ) -> Result<R, DmaError> {
         let (mapping, at) = self.check_word(offset, size_of::<A>())?;
         let result = mapping.atomic(at, operation);
+        self.status.note_read(size_of::<A>() as u64);
         self.mark_dirty(offset, size_of::<A>() as u64);
         result.map_err(|Lost| self.lost())
     }

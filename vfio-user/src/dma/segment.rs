@@ -139,6 +139,7 @@ impl DmaSegment {
         // It is part of a range that may be fetched, which is small.
         let len = usize::try_from(self.len).unwrap_or(usize::MAX);
         if let Some(transfers) = self.region.transfers() {
+            self.note_read();
             return transfers.fetch(&self.region, self.session, self.start, len, then);
         }
         let mut data = vec![0; len];
@@ -211,6 +212,11 @@ impl DmaSegment {
         let len = usize::try_from(self.len).unwrap_or(usize::MAX);
         let at = self.check_access(0, len, wanted)?;
         self.region.mapped_bytes(at, len)
+    }
+
+    /// Counts a read of all of it by other means.
+    pub(super) fn note_read(&self) {
+        self.region.status().note_read(self.len);
     }
 
     /// Returns the error for memory whose file was truncated.

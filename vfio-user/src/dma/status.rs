@@ -1,7 +1,7 @@
 //! The state that every access checks: its session, the bus master gate, whether writes are logged.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
 
 use super::DmaError;
 use super::file::Accepted;
@@ -24,13 +24,27 @@ impl Holding {
     }
 }
 
+/// Writes are logged.
+const LOGGING: u8 = 1;
+/// Bytes are counted.
+const COUNTING: u8 = 2;
+
+/// The bytes that accesses have moved.
+#[derive(Debug, Default)]
+struct Bytes {
+    read: AtomicU64,
+    written: AtomicU64,
+}
+
 /// The status that the handles, regions and guards of one device share.
 #[derive(Debug, Default)]
 pub(super) struct Status {
     session: AtomicU64,
     /// Whether the guest denies the device access to memory.
     is_shut: AtomicBool,
-    is_logging: AtomicBool,
+    /// What is noted of accesses.
+    notes: AtomicU8,
+    bytes: Bytes,
     accepts_any_file: AtomicBool,
     /// The granules of the logs.
     granules: Arc<Granules>,
@@ -92,13 +106,52 @@ impl Status {
         if any { Accepted::Any } else { Accepted::InMemory }
     }
 
-    #[inline]
     pub(super) fn is_logging(&self) -> bool {
-        self.is_logging.load(Ordering::Relaxed)
+        self.notes.load(Ordering::Relaxed) & LOGGING != 0
     }
 
     pub(super) fn set_logging(&self, logging: bool) {
-        self.is_logging.store(logging, Ordering::Relaxed);
+        if logging {
+            self.notes.fetch_or(LOGGING, Ordering::Relaxed);
+        } else {
+            self.notes.fetch_and(!LOGGING, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts the bytes of accesses from now on.
+    pub(super) fn count_bytes(&self) {
+        self.notes.fetch_or(COUNTING, Ordering::Relaxed);
+    }
+
+    /// Returns whether writes are logged, or counted.
+    #[inline]
+    pub(super) fn notes_writes(&self) -> bool {
+        self.notes.load(Ordering::Relaxed) != 0
+    }
+
+    #[inline]
+    fn is_counting(&self) -> bool {
+        self.notes.load(Ordering::Relaxed) & COUNTING != 0
+    }
+
+    /// Counts bytes that were read, if they are counted.
+    #[inline]
+    pub(super) fn note_read(&self, len: u64) {
+        if self.is_counting() {
+            self.bytes.read.fetch_add(len, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts bytes that were written, if they are counted.
+    pub(super) fn note_write(&self, len: u64) {
+        if self.is_counting() {
+            self.bytes.written.fetch_add(len, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns the bytes that were read, and written.
+    pub(super) fn counted(&self) -> (u64, u64) {
+        (self.bytes.read.load(Ordering::Relaxed), self.bytes.written.load(Ordering::Relaxed))
     }
 }
 
