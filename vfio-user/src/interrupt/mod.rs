@@ -25,6 +25,7 @@ pub use irq::Irq;
 use lines::Lines;
 pub use mode::InterruptMode;
 pub(crate) use saved::SavedInterrupts;
+pub(crate) use vectors::VectorLook;
 use vectors::Vectors;
 use waiting::{Cause, Waiting};
 
@@ -163,6 +164,7 @@ impl Interrupts {
         match state.route(source) {
             (IrqIndex::Intx, _) if asserted => {}
             (IrqIndex::Intx, _) => {
+                state.vectors[IrqIndex::Intx as usize].note_level(0);
                 if let Some(write) = self.write_before(state) {
                     state.vectors[IrqIndex::Intx as usize].wait_for(0, write);
                 }
@@ -209,6 +211,25 @@ impl Interrupts {
     /// Returns 64 pending bits of an index, from vector `quadword * 64` on.
     pub(crate) fn pending(&self, index: IrqIndex, quadword: usize) -> u64 {
         self.state().vectors[index as usize].pending(quadword)
+    }
+
+    /// Returns at most `most` vectors from one on, among those of all indices; and whether there are
+    /// more.
+    pub(crate) fn look(&self, from: u64, most: usize) -> (Vec<VectorLook>, bool) {
+        let (state, mut rest) = (self.state(), from);
+        let mut found = Vec::new();
+        for vectors in &state.vectors {
+            let count = u64::from(vectors.count());
+            let first = rest.min(count);
+            rest -= first;
+            for number in first..count {
+                if found.len() == most {
+                    return (found, true);
+                }
+                found.extend(u32::try_from(number).ok().and_then(|number| vectors.look(number)));
+            }
+        }
+        (found, false)
     }
 
     /// Returns the state that configuration space shows, whatever the client or the guest has

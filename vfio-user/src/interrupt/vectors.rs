@@ -25,8 +25,23 @@ struct Vector {
     /// For INTx: a pulse was signalled, and the guest has not acknowledged it.
     in_service: bool,
     fence: Fence,
+    /// How often it was raised, and signalled.
+    raised: u64,
+    delivered: u64,
     /// For INTx: the eventfd that also unmasks it.
     resample: Option<Arc<Resample>>,
+}
+
+/// What a vector is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct VectorLook {
+    pub(crate) index: IrqIndex,
+    pub(crate) number: u32,
+    pub(crate) is_assigned: bool,
+    pub(crate) is_masked: bool,
+    pub(crate) is_pending: bool,
+    pub(crate) raised: u64,
+    pub(crate) delivered: u64,
 }
 
 /// All vectors of an index.
@@ -97,6 +112,7 @@ impl Vectors {
     pub(super) fn raise(&mut self, number: u32, is_new: bool, after: Option<u64>) {
         if let Some(vector) = self.get(number) {
             vector.waiting += u32::from(is_new);
+            vector.raised += 1;
             if let Some(write) = after {
                 vector.fence.wait_for(write, true);
             }
@@ -176,7 +192,30 @@ impl Vectors {
             vector.mask();
         }
         vector.trigger.iter().for_each(EventFd::signal);
+        vector.delivered += 1;
         true
+    }
+
+    /// Counts an interrupt that is a level.
+    pub(super) fn note_level(&mut self, number: u32) {
+        if let Some(vector) = self.get(number) {
+            vector.raised += 1;
+        }
+    }
+
+    /// Returns what a vector is doing.
+    pub(super) fn look(&self, number: u32) -> Option<VectorLook> {
+        let vector = self.all.get(usize::try_from(number).ok()?)?;
+        let masked_by_guest = self.touched && vector.guest_masked;
+        Some(VectorLook {
+            index: self.index,
+            number,
+            is_assigned: vector.trigger.is_some(),
+            is_masked: vector.masked || masked_by_guest || self.control.masked,
+            is_pending: vector.is_pending(),
+            raised: vector.raised,
+            delivered: vector.delivered,
+        })
     }
 
     /// Returns the eventfd that the client has assigned.
