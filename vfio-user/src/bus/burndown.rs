@@ -111,15 +111,18 @@ impl BurndownHandle {
     /// Returns what the guest has accessed so far.
     pub fn read(&self) -> Burndown {
         let counts = self.counts();
-        let places = counts.places.iter().map(|(&(bar, offset), touch)| {
-            let declared = touch.declared.map(|index| &self.declared[index]);
-            let Touch { reads, writes, written, .. } = *touch;
-            let name = declared.map(|place| (place.name(), offset - place.start()));
-            TouchedPlace { bar, offset, name, reads, writes, written }
-        });
+        let places = counts.places.iter().map(|(at, touch)| touch.at(*at, self.declared));
         let mut places: Vec<_> = places.collect();
         places.sort_by_key(|place| Reverse(place.reads.saturating_add(place.writes)));
         Burndown { places, others: counts.others }
+    }
+
+    /// Returns at most `most` places from one on, in the order of their addresses.
+    pub(crate) fn part(&self, from: u64, most: usize) -> Vec<TouchedPlace> {
+        let counts = self.counts();
+        let skipped = usize::try_from(from).unwrap_or(usize::MAX);
+        let places = counts.places.iter().skip(skipped).take(most);
+        places.map(|(at, touch)| touch.at(*at, self.declared)).collect()
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -146,6 +149,13 @@ impl Counts {
 }
 
 impl Touch {
+    fn at(&self, (bar, offset): (u8, u64), declared: &[UnmodelledRange]) -> TouchedPlace {
+        let Touch { reads, writes, written, .. } = *self;
+        let declared = self.declared.map(|index| &declared[index]);
+        let name = declared.map(|place| (place.name(), offset - place.start()));
+        TouchedPlace { bar, offset, name, reads, writes, written }
+    }
+
     fn note(&mut self, written: Option<&[u8]>) {
         let Some(data) = written else {
             self.reads = self.reads.saturating_add(1);

@@ -63,11 +63,48 @@ pub(crate) struct Attempt {
 pub(crate) struct Refusals {
     /// A bit for every kind, by register. The last entry is for all accesses outside registers.
     logged: Box<[u16]>,
-    counts: [u64; Refusal::COUNT],
+    counts: [u64; Refusal::ALL.len()],
 }
 
 impl Refusal {
-    const COUNT: usize = Refusal::Probe as usize + 1;
+    const ALL: [Refusal; 15] = [
+        Refusal::Unmapped,
+        Refusal::Size,
+        Refusal::Unaligned,
+        Refusal::Locked,
+        Refusal::ReadOnly,
+        Refusal::Reserved,
+        Refusal::WrittenOnce,
+        Refusal::NoVariant,
+        Refusal::Stopped,
+        Refusal::MemoryLength,
+        Refusal::Silent,
+        Refusal::Unselected,
+        Refusal::Nested,
+        Refusal::NoBar,
+        Refusal::Probe,
+    ];
+
+    /// A name for counters.
+    const fn name(self) -> &'static str {
+        match self {
+            Refusal::Unmapped => "unmapped",
+            Refusal::Size => "size",
+            Refusal::Unaligned => "unaligned",
+            Refusal::Locked => "locked",
+            Refusal::ReadOnly => "read_only",
+            Refusal::Reserved => "reserved",
+            Refusal::WrittenOnce => "written_once",
+            Refusal::NoVariant => "no_variant",
+            Refusal::Stopped => "stopped",
+            Refusal::MemoryLength => "memory_length",
+            Refusal::Silent => "silent",
+            Refusal::Unselected => "unselected",
+            Refusal::Nested => "nested_window",
+            Refusal::NoBar => "no_bar",
+            Refusal::Probe => "probe",
+        }
+    }
 
     const fn reason(self) -> &'static str {
         match self {
@@ -120,7 +157,13 @@ impl fmt::Display for Nearest<'_> {
 
 impl Refusals {
     pub(crate) fn new(registers: usize) -> Self {
-        Refusals { logged: vec![0; registers + 1].into(), counts: [0; Refusal::COUNT] }
+        Refusals { logged: vec![0; registers + 1].into(), counts: [0; Refusal::ALL.len()] }
+    }
+
+    /// Returns the number of each kind that has happened.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = Refusal::ALL.into_iter().zip(self.counts);
+        counts.filter(|(_, count)| *count > 0).map(|(refusal, count)| (refusal.name(), count))
     }
 
     /// Logs an access that never reached a register.
