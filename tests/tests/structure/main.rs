@@ -31,6 +31,8 @@ const LAYERS: &[&str] = &[
     "interrupt",
     "wake",
     "error",
+    "listening",
+    "monitor",
     "device",
     "bus",
     "function",

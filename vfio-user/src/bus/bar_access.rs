@@ -7,6 +7,7 @@ use super::areas::{Area, Contents};
 use super::rules::Piece;
 use super::{Bus, Refusal, trace};
 use crate::device::PciDevice;
+use crate::monitor::Elsewhere;
 use crate::protocol::Errno;
 use crate::shared::{Shared, SharedError};
 
@@ -84,6 +85,12 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     }
 
     fn read_area(&mut self, area: &Area, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
+        self.read_area_now(area, offset, data)?;
+        self.note_area(area, offset, false, data);
+        Ok(())
+    }
+
+    fn read_area_now(&mut self, area: &Area, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
         match area.contents {
             Contents::Shared => self.shared().read(offset, data).map_err(lost),
             Contents::Memory(index) => {
@@ -99,6 +106,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     }
 
     fn write_area(&mut self, area: &Area, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        self.note_area(area, offset, true, data);
         match area.contents {
             Contents::Shared => self.shared().write(offset, data).map_err(lost),
             Contents::Memory(index) => {
@@ -111,6 +119,18 @@ impl<D: PciDevice> Bus<'_, '_, D> {
             }
             Contents::Raw => self.write_unregistered(offset, data),
         }
+    }
+
+    /// Counts an access to an area, except to what the author serves.
+    fn note_area(&self, area: &Area, offset: u64, is_write: bool, data: &[u8]) {
+        let Some(recorder) = self.recorder() else { return };
+        let what = match area.contents {
+            Contents::Shared => Elsewhere::Shared,
+            Contents::Memory(_) => Elsewhere::Memory,
+            Contents::Unmodelled(_) => Elsewhere::Unmodelled,
+            Contents::Raw => return,
+        };
+        recorder.elsewhere(what, (self.bar_index, offset), is_write, data);
     }
 
     fn shared(&self) -> &Shared {

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::device::{Cx, PciDevice};
 use crate::model::{Bar, Descriptor, Register, Slot, Unmapped, byte_enable};
+use crate::monitor::Elsewhere;
 use crate::pci::MsixTable;
 use crate::protocol::Errno;
 
@@ -220,6 +221,7 @@ impl<D: PciDevice> Bus<'_, '_, D> {
             Target::MsixTable => self.msix.read(part.index),
             Target::MsixPba => self.cx.msix_pending(part.index),
         };
+        self.note_msix(part, false, bits >> (part.first * 8));
         put(data, bits >> (part.first * 8));
     }
 
@@ -236,12 +238,26 @@ impl<D: PciDevice> Bus<'_, '_, D> {
                 self.write_register(register, slot, value, part.enable());
             }
             Target::MsixTable => {
+                self.note_msix(part, true, value >> (part.first * 8));
                 self.msix.write(part.index, value, part.enable());
                 let (vector, masked) = self.msix.mask(part.index);
                 self.cx.mask_vector(vector, masked);
             }
             Target::MsixPba => {}
         }
+    }
+
+    /// Counts an access to a quadword of the MSI-X table or PBA, by its place in there.
+    #[inline]
+    fn note_msix(&self, part: Part, is_write: bool, bits: u64) {
+        let Some(recorder) = self.recorder() else { return };
+        let what = match part.target {
+            Target::Register(_) => return,
+            Target::MsixTable => Elsewhere::MsixTable,
+            Target::MsixPba => Elsewhere::MsixPba,
+        };
+        let at = (self.bar_index, part.index as u64 * 8 + part.first);
+        recorder.elsewhere(what, at, is_write, &bits.to_le_bytes()[..part.len]);
     }
 
     /// Reads a part of a big-endian register: the last of the bytes is the least significant one.
@@ -271,6 +287,10 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     /// Logs and counts an access to a gap; `written` are the bytes of a write that is performed.
     fn note_gap(&mut self, gap: &Gap, is_write: bool, piece: Piece, written: &[u8]) {
+        if let Some(recorder) = self.recorder() {
+            let at = (self.bar_index, piece.offset);
+            recorder.elsewhere(Elsewhere::Unmapped, at, is_write, written);
+        }
         let Some(silent) = &gap.silent else {
             self.touches.note_unmapped((self.bar_index, piece.offset), is_write.then_some(written));
             return self.log_refusal(Refusal::Unmapped, is_write, piece);

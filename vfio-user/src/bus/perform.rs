@@ -11,13 +11,22 @@ use super::register_state::{Latch, RegisterStates};
 use super::{Composer, Refusal, UnmodelledBytes, trace};
 use crate::device::{Hook, PciDevice, Runtime};
 use crate::model::{DataMatch, Hooks, Register, RegisterFlags, ResetScope, Slot, Write};
+use crate::monitor::{Operation, Recorder};
 
 impl<D: PciDevice> Bus<'_, '_, D> {
     /// Reads the bytes of `enable`; the other bytes of the result are undefined.
-    ///
+    #[inline]
+    pub(super) fn read_register(&mut self, register: &Register, slot: Slot, enable: u64) -> u64 {
+        let value = self.read_now(register, slot, enable);
+        if let Some(recorder) = self.recorder() {
+            recorder.register(slot, Operation::Read, value & enable);
+        }
+        value
+    }
+
     /// In some registers, the first part that is read latches the value of the whole, so that the
     /// parts fit together, and no bits that reading clears are lost.
-    pub(super) fn read_register(&mut self, register: &Register, slot: Slot, enable: u64) -> u64 {
+    fn read_now(&mut self, register: &Register, slot: Slot, enable: u64) -> u64 {
         if register.takes_bytes() {
             return self.read_bytes(register, slot, enable);
         }
@@ -83,6 +92,9 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         value: u64,
         enable: u64,
     ) {
+        if let Some(recorder) = self.recorder() {
+            recorder.register(slot, Operation::Write, value & enable);
+        }
         if self.is_locked(register, slot) {
             self.refusals.log_write(Refusal::Locked, enable, slot, self.descriptor);
             if register.is(RegisterFlags::WIDE) {
@@ -121,6 +133,9 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     pub(crate) fn ring(&mut self, slot: Slot, on: DataMatch) {
         let register = self.descriptor.register(slot);
         let enable = register.all_bits();
+        if let (DataMatch::Any, Some(recorder)) = (on, self.recorder()) {
+            recorder.register(slot, Operation::Kick, 0);
+        }
         match on {
             DataMatch::Value(value) => self.write_register(register, slot, value, enable),
             DataMatch::Any if self.is_locked(register, slot) => {
@@ -300,6 +315,12 @@ impl<D: PciDevice> Bus<'_, '_, D> {
             self.was_reset = true;
             follow_resets(self.cx.runtime(), self.register_states, self.unmodelled, self.composer);
         }
+    }
+
+    /// Returns what counts the accesses, if they are counted.
+    #[inline]
+    pub(super) fn recorder(&self) -> Option<&Recorder> {
+        self.cx.runtime().recorder.as_deref()
     }
 
     pub(super) fn name(&self, slot: Slot) -> trace::RegisterName<'_> {

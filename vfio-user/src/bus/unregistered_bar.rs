@@ -3,6 +3,7 @@
 
 use super::{Bus, rules};
 use crate::device::{Access, PciDevice};
+use crate::monitor::Elsewhere;
 use crate::protocol::{Errno, RegionIndex};
 
 impl<D: PciDevice> Bus<'_, '_, D> {
@@ -66,12 +67,27 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     fn read_by_author(&mut self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
         let done = self.by_author(offset, Access::Read(&mut *data));
-        if done == Err(Errno::ENOSYS) { self.read(offset, data) } else { done }
+        if done == Err(Errno::ENOSYS) {
+            return self.read(offset, data);
+        }
+        self.note_raw(offset, false, data);
+        done
     }
 
     fn write_by_author(&mut self, offset: u64, data: &[u8]) -> Result<(), Errno> {
         let done = self.by_author(offset, Access::Write(data));
-        if done == Err(Errno::ENOSYS) { self.write(offset, data) } else { done }
+        if done == Err(Errno::ENOSYS) {
+            return self.write(offset, data);
+        }
+        self.note_raw(offset, true, data);
+        done
+    }
+
+    /// Counts an access that the author has served.
+    fn note_raw(&self, offset: u64, is_write: bool, data: &[u8]) {
+        if let Some(recorder) = self.recorder() {
+            recorder.elsewhere(Elsewhere::Raw, (self.bar_index, offset), is_write, data);
+        }
     }
 
     fn by_author(&mut self, offset: u64, access: Access<'_>) -> Result<(), Errno> {

@@ -30,6 +30,14 @@ pub enum OptionsError {
         /// The number of sockets.
         sockets: usize,
     },
+    /// The number of monitors is not that of the sockets.
+    #[error("{monitors} monitors for {sockets} sockets; each socket has one, in the same order")]
+    Monitors {
+        /// The number of monitors.
+        monitors: usize,
+        /// The number of sockets.
+        sockets: usize,
+    },
     /// Two devices have the same state file.
     #[error("state file {} is given twice", .path.display())]
     SameStateFile {

@@ -3,6 +3,7 @@
 
 mod devices;
 mod error;
+mod monitors;
 mod signals;
 mod sockets;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 pub use devices::Devices;
 pub use error::OptionsError;
+use monitors::Monitors;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use signals::Burndowns;
 use sockets::{InheritedFd, Place};
@@ -88,6 +90,9 @@ pub struct Options {
     /// disconnects and at exit. Of several devices each has a file, in the order of the sockets
     #[arg(long, value_name = "FILE", conflicts_with = "describe")]
     state: Vec<PathBuf>,
+
+    #[command(flatten)]
+    monitors: Monitors,
 
     /// Exit when the first client disconnects; of several devices, the first client of each
     #[arg(long)]
@@ -186,11 +191,12 @@ impl Options {
         }
         raise_descriptor_limit();
         let opened = sockets::open(&self.socket_path, &self.fd, &self.state, &devices)?;
+        let opened = self.monitors.watch(opened)?;
         let (places, sockets): (Vec<Place>, Vec<Socket>) =
             opened.into_iter().map(|(place, socket)| (place, self.set_up(socket))).unzip();
         let server = Server::new()?.spin(Duration::from_micros(self.spin.into()));
         let burndowns = Burndowns::new(places.iter().map(|place| place.label.clone()));
-        let files = places.iter().filter_map(|place| place.path.clone()).collect();
+        let files = places.iter().flat_map(|place| place.files.clone()).collect();
         signals::handle(server.shutdown_handle(), files, burndowns.clone())?;
         server.serve_each(sockets, |index| {
             let Place { of, number, state, .. } = &places[index];

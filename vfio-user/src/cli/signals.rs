@@ -10,7 +10,8 @@ use tracing::{info, warn};
 
 use crate::bus::BurndownHandle;
 use crate::error::{Error, Result};
-use crate::server::{Shutdown, SocketPath};
+use crate::listening::SocketPath;
+use crate::server::Shutdown;
 
 /// The burndowns of the devices that are served: of each the last one that was constructed.
 #[derive(Clone, Debug)]

@@ -9,7 +9,8 @@ use std::str::FromStr;
 use super::devices::Devices;
 use super::error::OptionsError;
 use crate::error::{Error, Result};
-use crate::server::{Socket, SocketPath};
+use crate::listening::SocketPath;
+use crate::server::Socket;
 use crate::sys;
 
 /// The value of `--fd`: `3`, or `disk=3`.
@@ -40,8 +41,8 @@ pub(super) struct Place {
     /// Its name and socket, for people.
     pub(super) label: String,
     pub(super) state: Option<PathBuf>,
-    /// The file of its socket, if the program has created one.
-    pub(super) path: Option<SocketPath>,
+    /// The files of its sockets that the program has created.
+    pub(super) files: Vec<SocketPath>,
 }
 
 /// Opens the sockets of all options, in their order.
@@ -61,8 +62,9 @@ pub(super) fn open(
     let mut add = |of: usize, at: String, socket: Socket| {
         let number = places.iter().filter(|(place, _)| place.of == of).count();
         let label = format!("{} at {at}", known[of]);
-        let (state, path) = (states.get(places.len()).cloned(), socket.path().cloned());
-        places.push((Place { of, number, label, state, path }, socket));
+        let state = states.get(places.len()).cloned();
+        let files = socket.path().cloned().into_iter().collect();
+        places.push((Place { of, number, label, state, files }, socket));
     };
     for (inherited, (of, fd)) in fds.iter().zip(take(fds, devices)?) {
         add(of, format!("descriptor {}", inherited.fd), Socket::from_fd(fd)?);

@@ -1,9 +1,11 @@
 //! Hooks, and a record of the one that runs, for the log of a hook that does not return.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::layout::HookKind;
 use crate::model::Slot;
+use crate::monitor::{Hooked, Recorder};
 
 /// A hook of a register, and its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub(crate) struct RunningCall {
     what: AtomicU64,
     /// The index in the register's array, and above it that of the block's element.
     element: AtomicU64,
+    /// Measures the time in calls.
+    recorder: Option<Arc<Recorder>>,
 }
 
 /// A call of author code.
@@ -73,6 +77,17 @@ pub(crate) enum Method {
     CommandChanged,
     SelfTest,
 }
+
+/// The names of the methods, by their numbers.
+pub(crate) const METHOD_NAMES: [&str; METHODS.len()] = {
+    let mut names = [""; METHODS.len()];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = METHODS[index].1;
+        index += 1;
+    }
+    names
+};
 
 const METHODS: [(Method, &str); 18] = [
     (Method::Start, "start"),
@@ -133,15 +148,28 @@ pub(crate) struct Entered<'a> {
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
+        if let Some(recorder) = &self.running.recorder
+            && self.outer == 0
+        {
+            self.running.leave(recorder);
+        }
         self.running.what.store(self.outer, Ordering::Relaxed);
     }
 }
 
 impl RunningCall {
+    /// Creates a record that measures the time in calls.
+    pub(crate) fn recorded(recorder: Arc<Recorder>) -> Self {
+        RunningCall { recorder: Some(recorder), ..RunningCall::default() }
+    }
+
     /// Notes that a method runs. It may run inside of another call, whose element stays noted.
     pub(crate) fn method(&self, method: Method) -> Entered<'_> {
         let outer = self.what.load(Ordering::Relaxed);
         self.what.store(method as u64 + 1, Ordering::Relaxed);
+        if outer == 0 {
+            self.start();
+        }
         Entered { running: self, outer }
     }
 
@@ -151,6 +179,7 @@ impl RunningCall {
 
     pub(crate) fn memory(&self, index: usize) -> Entered<'_> {
         self.what.store(MEMORY | (index as u64) << 32, Ordering::Relaxed);
+        self.start();
         Entered { running: self, outer: 0 }
     }
 
@@ -172,7 +201,29 @@ impl RunningCall {
         self.what.store(what, Ordering::Relaxed);
         let element = slot.element as u64 & 0xffff_ffff | (element as u64) << 32;
         self.element.store(element, Ordering::Relaxed);
+        self.start();
         Entered { running: self, outer: 0 }
+    }
+
+    #[inline]
+    fn start(&self) {
+        if let Some(recorder) = &self.recorder {
+            recorder.hooks().enter();
+        }
+    }
+
+    #[cold]
+    fn leave(&self, recorder: &Recorder) {
+        let hooked = match self.get() {
+            None => return,
+            Some(Call::Method(method)) => Hooked::Method(method as usize),
+            Some(Call::Timer(_)) => Hooked::Timers,
+            Some(Call::Memory(_)) => Hooked::Memories,
+            Some(Call::Register(_, slot)) => {
+                Hooked::Register(recorder.numbering().descriptor().number(slot))
+            }
+        };
+        recorder.hooks().leave(hooked);
     }
 
     /// The call that runs; `None` if none does.

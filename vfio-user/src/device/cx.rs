@@ -16,6 +16,7 @@ use crate::dma::{Dma, DmaError, DmaMessages, Fetch};
 use crate::error::Result;
 use crate::interrupt::{InterruptMode, Interrupts, Irq};
 use crate::model::{BusErrors, CommandBits, Slot};
+use crate::monitor::Recorder;
 use crate::pci::{CorrectableError, ErrorReport, UncorrectableError};
 use crate::protocol::{IrqIndex, MigrationState};
 use crate::shared::Shared;
@@ -46,6 +47,8 @@ pub(crate) struct Runtime<E> {
     pub(crate) resets: ResetValues,
     pub(crate) soft: SoftResets,
     pub(crate) running: Arc<RunningCall>,
+    /// Counts accesses, for a monitor.
+    pub(crate) recorder: Option<Arc<Recorder>>,
     /// Each fetch whose event is not yet handled holds a clone.
     fetches: Arc<()>,
 }
@@ -73,6 +76,7 @@ impl<E> Runtime<E> {
             command: Cell::default(),
             soft: SoftResets::default(),
             running: Arc::default(),
+            recorder: None,
             fetches: Arc::new(()),
             resets,
         })
@@ -84,6 +88,13 @@ impl<E> Runtime<E> {
         self.dma.end_session();
         self.interrupts.end_session();
         self.events.end_session();
+    }
+
+    /// Counts accesses and calls from now on. No call runs.
+    pub(crate) fn record(&mut self, recorder: &Arc<Recorder>) {
+        self.running = Arc::new(RunningCall::recorded(Arc::clone(recorder)));
+        self.recorder = Some(Arc::clone(recorder));
+        self.dma.count_bytes();
     }
 
     /// Returns the descriptor that wakes the device, if there is one.

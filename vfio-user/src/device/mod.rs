@@ -21,7 +21,7 @@ mod timer;
 mod worker;
 
 pub use calls::Hook;
-pub(crate) use calls::{Call, Method, RunningCall};
+pub(crate) use calls::{Call, METHOD_NAMES, Method, RunningCall};
 pub(crate) use clock::Clock;
 pub use cx::Cx;
 pub(crate) use cx::Runtime;

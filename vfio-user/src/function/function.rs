@@ -11,6 +11,7 @@ use crate::dma::Dma;
 use crate::error::Result;
 use crate::interrupt::Interrupts;
 use crate::model::{DataMatch, Region};
+use crate::monitor::{Answer, Question, Recorder};
 use crate::protocol::{Errno, RegionIndex};
 
 /// A PCI function as a client sees it: regions, interrupts, memory.
@@ -131,6 +132,19 @@ pub trait Function: Migrate + BackgroundWork + Send {
 
     /// Returns the client's memory.
     fn dma(&self) -> &Dma;
+
+    /// Counts accesses from now on, for a monitor.
+    #[doc(hidden)]
+    fn record(&mut self) -> Option<Arc<Recorder>> {
+        None
+    }
+
+    /// Answers a question of a monitor, in a short time and without side effects.
+    #[doc(hidden)]
+    fn answer(&mut self, question: &Question) -> Answer {
+        let _ = question;
+        Answer::Refused("nothing of this function can be looked at".to_owned())
+    }
 }
 
 /// A kind of writes to a region that need no message.

@@ -4,6 +4,7 @@ mod background_work;
 mod doorbells;
 #[expect(clippy::module_inception, reason = "one trait a file, named after it")]
 mod function;
+mod look;
 mod memory_peek;
 mod migrate;
 mod pace;

@@ -26,11 +26,12 @@ use crate::bus::{
     BarMap, Burndown, BurndownHandle, Composer, Latch, Refusals, RegisterStates, Touches,
     UnmodelledBytes, fast_path,
 };
-use crate::device::{Access, Clock, Method, PciDevice, ResetValues, Runtime};
+use crate::device::{Access, Clock, METHOD_NAMES, Method, PciDevice, ResetValues, Runtime};
 use crate::dma::Dma;
 use crate::interrupt::Interrupts;
 use crate::layout::{self, BarKind};
 use crate::model::{Bar, Descriptor, Region, ResetKind, ResetScope, Slot};
+use crate::monitor::{Answer, Question, Recorder};
 use crate::pci::{ConfigSpace, MsixTable};
 use crate::protocol::{Errno, RegionFlags, RegionIndex};
 use crate::{Error, Result};
@@ -195,6 +196,14 @@ impl<D: PciDevice> PciFunction<D> {
         if self.descriptor.register(slot).latches_reads() {
             self.register_states.of(&self.descriptor, slot).unread = Latch::default();
         }
+    }
+
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    pub(super) fn recorder(&self) -> Option<&Recorder> {
+        self.runtime.recorder.as_deref()
     }
 
     pub(super) fn unmodelled(&self) -> &UnmodelledBytes {
@@ -374,7 +383,7 @@ impl<D: PciDevice> Function for PciFunction<D> {
             return self.read_compared(bar, offset, data);
         }
         if !self.is_held()
-            && !self.disabled_regions.hides_bar(bar)
+            && !self.disabled_regions.is_slow(bar)
             && fast_path::read(&self.device, &self.maps[bar], offset, data)
         {
             return Ok(());
@@ -386,7 +395,7 @@ impl<D: PciDevice> Function for PciFunction<D> {
         self.spin.interrupt();
         if let Some(bar) = region.bar()
             && !self.is_held()
-            && !self.disabled_regions.hides_bar(bar)
+            && !self.disabled_regions.is_slow(bar)
             && fast_path::write(&mut self.device, &self.maps[bar], offset, data)
         {
             self.compose_interrupts();
@@ -462,6 +471,17 @@ impl<D: PciDevice> Function for PciFunction<D> {
 
     fn dma(&self) -> &Dma {
         &self.runtime.dma
+    }
+
+    fn record(&mut self) -> Option<Arc<Recorder>> {
+        let recorder = Arc::new(Recorder::new(&self.descriptor, &METHOD_NAMES));
+        self.runtime.record(&recorder);
+        self.follow_enables();
+        Some(recorder)
+    }
+
+    fn answer(&mut self, question: &Question) -> Answer {
+        self.look(question)
     }
 }
 

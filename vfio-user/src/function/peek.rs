@@ -277,6 +277,11 @@ impl<D: PciDevice> PciFunction<D> {
         Ok(())
     }
 
+    /// Returns the register with a name; `None` if it is the name of anything else.
+    pub(super) fn slot_named(&self, name: &str) -> Option<Slot> {
+        if self.memory_byte(name).is_some() { None } else { self.element(name) }
+    }
+
     fn resolve(&self, name: &str) -> Result<NamedBits, PeekError> {
         let unknown = || PeekError::Unknown(name.to_owned());
         if let Some(slot) = self.element(name) {

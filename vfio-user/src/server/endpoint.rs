@@ -26,6 +26,7 @@ use super::socket::{Socket, is_exhaustion};
 use super::watchdog::{WatchedDevice, note_device};
 use crate::error::{Error, Result};
 use crate::function::Function;
+use crate::monitor::Desk;
 
 /// Creates the device, and creates it anew after a panic.
 pub(super) type Factory = Box<dyn FnMut() -> Result<Box<dyn Function>> + Send>;
@@ -78,6 +79,8 @@ bitflags! {
         const ARRIVALS = 8;
         /// A request to disconnect the client.
         const DISCONNECT = 16;
+        /// A question of the monitor's thread.
+        const MONITOR = 32;
     }
 }
 
@@ -118,11 +121,14 @@ impl Endpoint {
 
     fn with_log(
         id: ServedId,
-        socket: Socket,
-        function: Box<dyn Function>,
+        mut socket: Socket,
+        mut function: Box<dyn Function>,
         factory: Option<Factory>,
         log: Arc<EventLog>,
     ) -> Self {
+        if let Some(monitor) = socket.monitor_mut() {
+            monitor.attach(function.record(), function.running_hook());
+        }
         let path = socket.path().map(|path| field::display(path.display()));
         let span = error_span!("device", name = function.name(), %id, socket = path);
         function.interrupts().follow(function.dma().transfers().posted_writes());
@@ -170,6 +176,7 @@ impl Endpoint {
                 self.ready |= Ready::SOCKET;
             }
             EndpointFd::Wake => self.ready |= Ready::WAKE,
+            EndpointFd::Monitor => self.ready |= Ready::MONITOR,
             EndpointFd::Control(id) => {
                 self.registrations.poll_control(id, self.function.interrupts());
             }
@@ -284,6 +291,11 @@ impl Endpoint {
             return self.continue_leaving();
         }
         let ready = mem::take(&mut self.ready);
+        if ready.contains(Ready::MONITOR)
+            && let Some(desk) = self.socket.desk()
+        {
+            desk.answer(|question| self.function.answer(question));
+        }
         let busy = self.function.has_work();
         if busy || ready.contains(Ready::WAKE) {
             // A panic ends the session before the client can send anything to it.
@@ -324,6 +336,7 @@ impl Endpoint {
         let listen = self.not_before.is_none();
         self.registrations.listener(poller, index, listener, listen)?;
         self.arrivals.watch(poller, index)?;
+        self.registrations.monitor(poller, index, self.socket.desk().map(Desk::asked))?;
         self.registrations.wake(poller, index, self.function.wake())?;
         let dma = self.function.dma();
         let others_ask = self.session.is_some() && dma.is_shared();

@@ -37,6 +37,7 @@ use std::time::Duration;
 use crate::device::PciDevice;
 use crate::error::{Error, Result};
 use crate::function::{Function, PciFunction};
+use crate::monitor::Monitor;
 use endpoint::Endpoint;
 use reactor::{Own, Reactor};
 pub use registry::Handle;
@@ -44,8 +45,6 @@ use registry::Registry;
 pub use served_id::ServedId;
 pub use shutdown::Shutdown;
 pub use socket::Socket;
-#[cfg(feature = "cli")]
-pub(crate) use socket::SocketPath;
 
 /// A server of devices, each with one client at a time.
 ///
@@ -231,6 +230,12 @@ impl Server {
     #[must_use]
     pub fn write_multiple(self) -> Self {
         self.set(Socket::write_multiple)
+    }
+
+    /// Lets tools look at the device while it runs; see [`Socket::monitor`].
+    #[must_use]
+    pub fn monitor(self, monitor: Monitor) -> Self {
+        self.set(|socket| socket.monitor(monitor))
     }
 
     /// Makes its threads poll for work for up to `limit` before they sleep. This saves the time to

@@ -46,6 +46,8 @@ pub(super) enum EndpointFd {
     Arrival,
     /// A request of another thread to the client.
     Transfers,
+    /// A question of the monitor's thread.
+    Monitor,
     /// An eventfd that masks interrupts.
     Control(ControlId),
 }
@@ -163,8 +165,9 @@ impl Token {
             Token::Endpoint(endpoint, EndpointFd::Transfers) => (endpoint as u64, 4),
             Token::Endpoint(endpoint, EndpointFd::Twin) => (endpoint as u64, 5),
             Token::Endpoint(endpoint, EndpointFd::Arrival) => (endpoint as u64, 6),
+            Token::Endpoint(endpoint, EndpointFd::Monitor) => (endpoint as u64, 7),
             Token::Endpoint(endpoint, EndpointFd::Control(id)) => {
-                (endpoint as u64, 7 + u64::from(id.to_bits()))
+                (endpoint as u64, 8 + u64::from(id.to_bits()))
             }
         };
         endpoint << 32 | which
@@ -184,8 +187,9 @@ impl Token {
             (endpoint, 4) => Token::Endpoint(endpoint as usize, EndpointFd::Transfers),
             (endpoint, 5) => Token::Endpoint(endpoint as usize, EndpointFd::Twin),
             (endpoint, 6) => Token::Endpoint(endpoint as usize, EndpointFd::Arrival),
+            (endpoint, 7) => Token::Endpoint(endpoint as usize, EndpointFd::Monitor),
             (endpoint, n) => {
-                let id = ControlId::from_bits(n as u32 - 7);
+                let id = ControlId::from_bits(n as u32 - 8);
                 Token::Endpoint(endpoint as usize, EndpointFd::Control(id))
             }
         }
@@ -252,6 +256,7 @@ mod tests {
             EndpointFd::Transfers,
             EndpointFd::Twin,
             EndpointFd::Arrival,
+            EndpointFd::Monitor,
             EndpointFd::Control(ControlId::from_bits(0)),
             EndpointFd::Control(ControlId::from_bits(0xffff)),
         ];

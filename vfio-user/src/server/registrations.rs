@@ -21,6 +21,8 @@ pub(super) struct Registrations {
     release_event: Option<Arc<EventFd>>,
     /// Our own descriptor of the queue, which other threads may still have when the device is gone.
     transfers: Option<OwnedFd>,
+    /// Our own descriptor of what the monitor's thread wakes.
+    monitor: Option<OwnedFd>,
     /// A share of the socket, because the session may drop its own earlier.
     twin: Option<(Arc<PeerSocket>, Interest)>,
     listener: bool,
@@ -35,7 +37,8 @@ impl Registrations {
     /// Returns whether only the client is in the set.
     pub(super) fn is_client_alone(&self) -> bool {
         let nothing_else = self.wake.is_none() && self.transfers.is_none() && self.twin.is_none();
-        self.client.is_some() && nothing_else && self.controls.is_empty()
+        let is_alone = nothing_else && self.monitor.is_none();
+        self.client.is_some() && is_alone && self.controls.is_empty()
     }
 
     pub(super) fn client(
@@ -108,6 +111,16 @@ impl Registrations {
         wake: Option<BorrowedFd<'_>>,
     ) -> io::Result<()> {
         follow(&mut self.transfers, poller, Token::Endpoint(endpoint, EndpointFd::Transfers), wake)
+    }
+
+    /// Updates the eventfd of the monitor's thread.
+    pub(super) fn monitor(
+        &mut self,
+        poller: &Poller,
+        endpoint: usize,
+        asked: Option<BorrowedFd<'_>>,
+    ) -> io::Result<()> {
+        follow(&mut self.monitor, poller, Token::Endpoint(endpoint, EndpointFd::Monitor), asked)
     }
 
     /// Updates the second socket, which exists while requests to the client use it.
@@ -230,6 +243,7 @@ impl Registrations {
         }
         self.leave_bell(poller);
         leave(&mut self.transfers, poller);
+        leave(&mut self.monitor, poller);
         self.leave_twin(poller);
         self.leave_controls(poller);
     }

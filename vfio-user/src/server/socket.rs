@@ -1,24 +1,20 @@
 //! Sources of clients.
 
-use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
+use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, Flock, FlockArg, RenameFlags, renameat2};
 use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr, connect,
-    getsockname, getsockopt, socket, sockopt,
+    AddressFamily, SockType, SockaddrLike, SockaddrStorage, getsockname, getsockopt, sockopt,
 };
 
 use crate::error::{Error, Result};
 use crate::fds::CloseQueue;
+use crate::listening::{self, SocketFile, SocketPath};
+use crate::monitor::{Desk, Monitor};
 
 /// The default time in which a connection must negotiate.
 const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,6 +29,7 @@ pub struct Socket {
     negotiation_timeout: Duration,
     /// Closes the descriptors that clients have sent, of one client after the other.
     close_queue: CloseQueue,
+    monitor: Option<Monitor>,
 }
 
 #[derive(Debug)]
@@ -64,16 +61,8 @@ impl Socket {
     /// [`NotASocket`](Error::NotASocket) if the path is another kind of file,
     /// [`Socket`](Error::Socket) if the system refuses.
     pub fn bind(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let at = |source| Error::Socket { path: path.to_owned(), source };
-        // Another server may replace a stale socket meanwhile: one server at a time.
-        let _turn = take_turn(path);
-        if fs::symlink_metadata(path).is_ok() {
-            remove_stale(path)?;
-        }
-        let listener = listen_at(path).map_err(at)?;
-        let file = SocketFile::new(path).map_err(at)?;
-        Self::listening(listener, Some(file))
+        let (listener, file) = listening::listen_on(path.as_ref(), listening::OPEN)?;
+        Ok(Self::listening(listener, Some(file)))
     }
 
     /// Accepts clients from a socket that is listening already.
@@ -82,20 +71,25 @@ impl Socket {
     ///
     /// An error if the socket cannot be made non-blocking.
     pub fn from_listener(listener: UnixListener) -> Result<Self> {
-        Self::listening(listener, None)
-    }
-
-    fn listening(listener: UnixListener, file: Option<SocketFile>) -> Result<Self> {
         // A client may disconnect between the wait and `accept`.
         listener.set_nonblocking(true)?;
-        Ok(Socket {
-            source: ClientSource::Listening { listener, file },
+        Ok(Self::listening(listener, None))
+    }
+
+    fn listening(listener: UnixListener, file: Option<SocketFile>) -> Self {
+        Self::new(ClientSource::Listening { listener, file })
+    }
+
+    fn new(source: ClientSource) -> Self {
+        Socket {
+            source,
             once: false,
             write_multiple: false,
             any_memory_file: false,
             negotiation_timeout: NEGOTIATION_TIMEOUT,
             close_queue: CloseQueue::default(),
-        })
+            monitor: None,
+        }
     }
 
     /// Serves the one client at the other end of `stream`.
@@ -106,14 +100,7 @@ impl Socket {
     pub fn from_stream(stream: UnixStream) -> Result<Self> {
         // Calls that must not wait say so themselves.
         stream.set_nonblocking(false)?;
-        Ok(Socket {
-            source: ClientSource::Connected(Some(stream)),
-            once: true,
-            write_multiple: false,
-            any_memory_file: false,
-            negotiation_timeout: NEGOTIATION_TIMEOUT,
-            close_queue: CloseQueue::default(),
-        })
+        Ok(Self::new(ClientSource::Connected(Some(stream))).once())
     }
 
     /// Uses a UNIX socket that may be listening or connected.
@@ -168,6 +155,25 @@ impl Socket {
         self
     }
 
+    /// Lets tools look at the device while it runs, at a socket of their own.
+    ///
+    /// Without a monitor nothing is counted. With one every access takes longer, and every request
+    /// of the client one more system call.
+    #[must_use]
+    pub fn monitor(mut self, monitor: Monitor) -> Self {
+        self.monitor = Some(monitor);
+        self
+    }
+
+    pub(super) fn monitor_mut(&mut self) -> Option<&mut Monitor> {
+        self.monitor.as_mut()
+    }
+
+    /// Returns where the monitor asks the device's thread.
+    pub(super) fn desk(&self) -> Option<&Desk> {
+        self.monitor.as_ref().map(Monitor::desk)
+    }
+
     /// Returns the time in which a connection must negotiate; `None` if no other connection can
     /// arrive.
     pub(super) fn patience(&self) -> Option<Duration> {
@@ -196,7 +202,7 @@ impl Socket {
     /// Returns the path where it listens, if it has created the file.
     pub(crate) fn path(&self) -> Option<&SocketPath> {
         match &self.source {
-            ClientSource::Listening { file: Some(SocketFile(path)), .. } => Some(path),
+            ClientSource::Listening { file: Some(file), .. } => Some(file.path()),
             _ => None,
         }
     }
@@ -253,126 +259,4 @@ fn is_transient(error: &io::Error) -> bool {
 pub(super) fn is_exhaustion(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw);
     matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM))
-}
-
-/// Listens at a path that does not exist. The socket appears there only when it listens, so a
-/// client that sees it can connect.
-fn listen_at(path: &Path) -> io::Result<UnixListener> {
-    // Report a path that is too long here, and not with the temporary name.
-    UnixAddr::new(path)?;
-    let Some(temporary) = temporary_name(path) else { return UnixListener::bind(path) };
-    let listener = match UnixListener::bind(&temporary) {
-        // A server that was killed in between left the file; its process id happens to equal ours.
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            fs::remove_file(&temporary)?;
-            UnixListener::bind(&temporary)?
-        }
-        bound => bound?,
-    };
-    match rename_to_free(&temporary, path) {
-        Ok(()) => Ok(listener),
-        Err(error) => {
-            // A second failure cannot be handled.
-            let _ = fs::remove_file(&temporary);
-            Err(error)
-        }
-    }
-}
-
-/// Renames a file, without replacing another one if the file system supports that.
-fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
-    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
-        Err(Errno::EINVAL | Errno::ENOSYS) => fs::rename(from, to),
-        renamed => Ok(renamed?),
-    }
-}
-
-/// Returns a name in the same folder, if a short enough one exists.
-fn temporary_name(path: &Path) -> Option<PathBuf> {
-    static LAST: AtomicU32 = AtomicU32::new(0);
-    let number = LAST.fetch_add(1, Ordering::Relaxed);
-    let name = format!(".{:x}.{number:x}", std::process::id());
-    let temporary = path.with_file_name(name);
-    UnixAddr::new(&temporary).is_ok().then_some(temporary)
-}
-
-/// Waits for other servers that are about to listen in the same folder. Does not wait for a process
-/// that holds the lock for long, which is something else.
-fn take_turn(path: &Path) -> Option<Flock<File>> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut folder = File::open(folder.unwrap_or(Path::new("."))).ok()?;
-    for _ in 0..100 {
-        match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
-            Ok(turn) => return Some(turn),
-            Err((back, Errno::EWOULDBLOCK)) => folder = back,
-            Err(_) => return None,
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    None
-}
-
-/// Removes a socket without a listening server.
-fn remove_stale(path: &Path) -> Result<()> {
-    let at = |source| Error::Socket { path: path.to_owned(), source };
-    if !fs::symlink_metadata(path).map_err(at)?.file_type().is_socket() {
-        return Err(Error::NotASocket(path.to_owned()));
-    }
-    match probe(path) {
-        Err(Errno::ECONNREFUSED) => fs::remove_file(path).map_err(at),
-        Err(Errno::ENOENT) => Ok(()),
-        // A full backlog (EAGAIN) has a live server behind it.
-        Ok(()) | Err(Errno::EAGAIN) => Err(Error::SocketInUse(path.to_owned())),
-        Err(errno) => Err(at(errno.into())),
-    }
-}
-
-/// Connects without waiting.
-fn probe(path: &Path) -> nix::Result<()> {
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let probe: OwnedFd = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
-    connect(probe.as_raw_fd(), &UnixAddr::new(path)?)
-}
-
-/// The file of a listening socket, removed with it.
-#[derive(Debug)]
-struct SocketFile(SocketPath);
-
-impl SocketFile {
-    fn new(path: &Path) -> io::Result<Self> {
-        let path = std::path::absolute(path)?;
-        Ok(SocketFile(SocketPath { identity: identity(&path)?, path }))
-    }
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        self.0.remove();
-    }
-}
-
-/// The path of a listening socket.
-#[derive(Clone, Debug)]
-pub(crate) struct SocketPath {
-    path: PathBuf,
-    identity: (u64, u64),
-}
-
-impl SocketPath {
-    pub(crate) fn display(&self) -> std::path::Display<'_> {
-        self.path.display()
-    }
-
-    /// Removes the file, unless another one has replaced it.
-    pub(crate) fn remove(&self) {
-        if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
-            // A failure cannot be handled, and a leftover file is replaced the next time.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    let metadata = fs::symlink_metadata(path)?;
-    Ok((metadata.dev(), metadata.ino()))
 }

@@ -7,10 +7,13 @@ use crate::layout::BarKind;
 use crate::log_throttle::LogThrottle;
 use crate::model::spec::express;
 use crate::model::{CommandBits, ResetKind};
+use crate::monitor::Elsewhere;
 use crate::protocol::{Errno, RegionIndex};
 
 /// The VGA ranges have memory and ports, and therefore two bits.
 const VGA_PORTS: u32 = 9;
+/// A bit for each BAR.
+const ALL_BARS: u16 = 0x3f;
 /// The offset of the VGA memory.
 const VGA_MEMORY: u64 = 0xa_0000;
 
@@ -19,11 +22,18 @@ const VGA_MEMORY: u64 = 0xa_0000;
 pub(super) struct DisabledRegions {
     /// A bit for each region.
     regions: u16,
+    /// A bit for each BAR without a fast path: because it is disabled, or accesses are counted.
+    slow: u16,
     log_throttle: LogThrottle,
 }
 
 impl DisabledRegions {
+    /// Returns whether accesses to a BAR cannot use the fast path.
     #[inline]
+    pub(super) fn is_slow(&self, bar: usize) -> bool {
+        self.slow & 1 << bar != 0
+    }
+
     pub(super) fn hides_bar(&self, bar: usize) -> bool {
         self.regions & 1 << bar != 0
     }
@@ -71,10 +81,19 @@ impl<D: PciDevice> PciFunction<D> {
             self.bus(CONFIG, |bus| bus.read(part.start as u64, bytes))?;
             at = part.end;
         }
+        self.note_config(offset, false, data);
         Ok(())
     }
 
+    /// Counts an access to configuration space.
+    fn note_config(&self, offset: usize, is_write: bool, data: &[u8]) {
+        if let Some(recorder) = &self.runtime.recorder {
+            recorder.elsewhere(Elsewhere::Config, (CONFIG, offset as u64), is_write, data);
+        }
+    }
+
     pub(super) fn write_config(&mut self, offset: usize, data: &[u8]) -> Result<(), Errno> {
+        self.note_config(offset, true, data);
         // The function itself has nothing to write where registers lie.
         let command = self.config.command();
         let reset = self.config.write(offset, data);
@@ -129,8 +148,10 @@ impl<D: PciDevice> PciFunction<D> {
         let bars = bars.filter_map(|(bit, bar)| Some((bit, (*bar)?.kind() == BarKind::Io)));
         let memory = [RegionIndex::Rom, RegionIndex::Vga].map(|region| (region.into(), false));
         let others = memory.into_iter().chain([(VGA_PORTS, true)]);
-        self.disabled_regions.regions =
-            bars.chain(others).map(hidden).fold(0, |all, one| all | one);
+        let regions = bars.chain(others).map(hidden).fold(0, |all, one| all | one);
+        self.disabled_regions.regions = regions;
+        let counted = if self.runtime.recorder.is_some() { ALL_BARS } else { 0 };
+        self.disabled_regions.slow = regions | counted;
     }
 
     /// Returns whether the guest has disabled a region, and logs that. Reads return ones in that

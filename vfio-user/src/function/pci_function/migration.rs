@@ -156,7 +156,7 @@ impl<D: PciDevice> Migrate for PciFunction<D> {
 }
 
 impl<D: PciDevice> PciFunction<D> {
-    pub(super) fn is_held(&self) -> bool {
+    pub(in crate::function) fn is_held(&self) -> bool {
         self.migration.is_held
     }
 

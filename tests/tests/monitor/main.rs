@@ -1,0 +1,7 @@
+//! Looking into running devices through a second socket.
+
+mod counters;
+mod hostile;
+mod programs;
+mod station;
+mod values;

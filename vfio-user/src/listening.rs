@@ -1,0 +1,186 @@
+//! Listening sockets, and their files.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, Flock, FlockArg, RenameFlags, renameat2};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
+};
+use nix::sys::stat::{Mode, fchmod};
+
+use crate::error::{Error, Result};
+
+/// The files of sockets that everyone may connect to whom the umask allows.
+pub(crate) const OPEN: Mode = Mode::from_bits_truncate(0o777);
+/// Those of sockets for the user of this process alone.
+pub(crate) const PRIVATE: Mode = Mode::from_bits_truncate(0o600);
+
+/// Listens on a path. Replaces a socket that a dead server left there.
+///
+/// # Errors
+///
+/// [`SocketInUse`](Error::SocketInUse) if a live server listens there,
+/// [`NotASocket`](Error::NotASocket) if the path is another kind of file,
+/// [`Socket`](Error::Socket) if the system refuses.
+pub(crate) fn listen_on(path: &Path, mode: Mode) -> Result<(UnixListener, SocketFile)> {
+    let at = |source| Error::Socket { path: path.to_owned(), source };
+    // Another server may replace a stale socket meanwhile: one server at a time.
+    let _turn = take_turn(path);
+    if fs::symlink_metadata(path).is_ok() {
+        remove_stale(path)?;
+    }
+    let listener = listen_at(path, mode).map_err(at)?;
+    let file = SocketFile::new(path).map_err(at)?;
+    // A client may disconnect between the wait and `accept`.
+    listener.set_nonblocking(true)?;
+    Ok((listener, file))
+}
+
+/// Listens at a path that does not exist. The socket appears there only when it listens, so a
+/// client that sees it can connect.
+fn listen_at(path: &Path, mode: Mode) -> io::Result<UnixListener> {
+    // Report a path that is too long here, and not with the temporary name.
+    UnixAddr::new(path)?;
+    let Some(temporary) = temporary_name(path) else { return new_listener(path, mode) };
+    let listener = match new_listener(&temporary, mode) {
+        // A server that was killed in between left the file; its process id happens to equal ours.
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            fs::remove_file(&temporary)?;
+            new_listener(&temporary, mode)?
+        }
+        bound => bound?,
+    };
+    match rename_to_free(&temporary, path) {
+        Ok(()) => Ok(listener),
+        Err(error) => {
+            // A second failure cannot be handled.
+            let _ = fs::remove_file(&temporary);
+            Err(error)
+        }
+    }
+}
+
+/// Creates a listening socket whose file has these permissions from the beginning, less those of
+/// the umask: Linux gives the file those of the socket.
+fn new_listener(path: &Path, mode: Mode) -> io::Result<UnixListener> {
+    let listener = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    fchmod(&listener, mode)?;
+    bind(listener.as_raw_fd(), &UnixAddr::new(path)?)?;
+    listen(&listener, Backlog::MAXALLOWABLE)?;
+    Ok(listener.into())
+}
+
+/// Renames a file, without replacing another one if the file system supports that.
+fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
+        Err(Errno::EINVAL | Errno::ENOSYS) => fs::rename(from, to),
+        renamed => Ok(renamed?),
+    }
+}
+
+/// Returns a name in the same folder, if a short enough one exists.
+fn temporary_name(path: &Path) -> Option<PathBuf> {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    let number = LAST.fetch_add(1, Ordering::Relaxed);
+    let name = format!(".{:x}.{number:x}", std::process::id());
+    let temporary = path.with_file_name(name);
+    UnixAddr::new(&temporary).is_ok().then_some(temporary)
+}
+
+/// Waits for other servers that are about to listen in the same folder. Does not wait for a process
+/// that holds the lock for long, which is something else.
+fn take_turn(path: &Path) -> Option<Flock<File>> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut folder = File::open(folder.unwrap_or(Path::new("."))).ok()?;
+    for _ in 0..100 {
+        match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
+            Ok(turn) => return Some(turn),
+            Err((back, Errno::EWOULDBLOCK)) => folder = back,
+            Err(_) => return None,
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    None
+}
+
+/// Removes a socket without a listening server.
+fn remove_stale(path: &Path) -> Result<()> {
+    let at = |source| Error::Socket { path: path.to_owned(), source };
+    if !fs::symlink_metadata(path).map_err(at)?.file_type().is_socket() {
+        return Err(Error::NotASocket(path.to_owned()));
+    }
+    match probe(path) {
+        Err(Errno::ECONNREFUSED) => fs::remove_file(path).map_err(at),
+        Err(Errno::ENOENT) => Ok(()),
+        // A full backlog (EAGAIN) has a live server behind it.
+        Ok(()) | Err(Errno::EAGAIN) => Err(Error::SocketInUse(path.to_owned())),
+        Err(errno) => Err(at(errno.into())),
+    }
+}
+
+/// Connects without waiting.
+fn probe(path: &Path) -> nix::Result<()> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let probe: OwnedFd = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    connect(probe.as_raw_fd(), &UnixAddr::new(path)?)
+}
+
+/// The file of a listening socket, removed with it.
+#[derive(Debug)]
+pub(crate) struct SocketFile(SocketPath);
+
+impl SocketFile {
+    pub(crate) fn path(&self) -> &SocketPath {
+        &self.0
+    }
+
+    fn new(path: &Path) -> io::Result<Self> {
+        let path = std::path::absolute(path)?;
+        Ok(SocketFile(SocketPath { identity: identity(&path)?, path }))
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        self.0.remove();
+    }
+}
+
+/// The path of a listening socket.
+#[derive(Clone, Debug)]
+pub(crate) struct SocketPath {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl SocketPath {
+    pub(crate) fn display(&self) -> std::path::Display<'_> {
+        self.path.display()
+    }
+
+    pub(crate) fn as_path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes the file, unless another one has replaced it.
+    pub(crate) fn remove(&self) {
+        if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
+            // A failure cannot be handled, and a leftover file is replaced the next time.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
+}
