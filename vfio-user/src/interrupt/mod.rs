@@ -213,8 +213,8 @@ impl Interrupts {
         self.state().vectors[index as usize].pending(quadword)
     }
 
-    /// Returns at most `most` vectors from one on, among those of all indices; and whether there are
-    /// more.
+    /// Returns at most `most` vectors from one on, among those of all indices; and whether there
+    /// are more.
     pub(crate) fn look(&self, from: u64, most: usize) -> (Vec<VectorLook>, bool) {
         let (state, mut rest) = (self.state(), from);
         let mut found = Vec::new();

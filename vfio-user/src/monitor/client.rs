@@ -81,8 +81,8 @@ impl Client {
         }
     }
 
-    /// Asks for all pages of a list. `request` makes the request for a page, and `page` takes it out
-    /// of the reply.
+    /// Asks for all pages of a list. `request` makes the request for a page, and `page` takes it
+    /// out of the reply.
     ///
     /// ```no_run
     /// # use vfio_user::monitor::{Client, ClientError, Reply, Request, Vector};

@@ -77,7 +77,8 @@ use desk::Asker;
 use replies::{Observed, Replies};
 use watcher::Watcher;
 
-/// A socket at which tools look into a running device; see [`Socket::monitor`](crate::Socket::monitor).
+/// A socket at which tools look into a running device; see
+/// [`Socket::monitor`](crate::Socket::monitor).
 #[derive(Debug)]
 pub struct Monitor {
     /// Until the thread has it.

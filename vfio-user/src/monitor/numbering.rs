@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::model::{Descriptor, Slot};
 
-/// Numbers all registers of a device in the order of their declarations, those of blocks after those
-/// of the device.
+/// Numbers all registers of a device in the order of their declarations, those of blocks after
+/// those of the device.
 #[derive(Debug)]
 pub(crate) struct Numbering {
     /// Of each declared register the number of its first element.

@@ -227,8 +227,8 @@ pub struct Refused {
 pub struct AccessCount {
     /// The register, or the kind of places: `configuration space`, `MSI-X table`.
     pub name: String,
-    /// Whether it is a register. Of a device with more than 16,384 registers, an array is counted as
-    /// a whole, as its first element.
+    /// Whether it is a register. Of a device with more than 16,384 registers, an array is counted
+    /// as a whole, as its first element.
     pub register: bool,
     /// The number of reads.
     pub reads: u64,
