@@ -19,6 +19,8 @@ pub struct Forged {
     pub flags: u32,
     /// Whether writes to BARs are refused.
     pub refuses_writes: bool,
+    /// How often the vendor id reads as ones after a function-level reset.
+    pub ones: u32,
 }
 
 impl Default for Forged {
@@ -30,6 +32,7 @@ impl Default for Forged {
             vectors: [0, 0, 4, 0, 0],
             flags: 2,
             refuses_writes: false,
+            ones: 0,
         };
         forged.set(0x00, &[0xf4, 0x1a, 0x01, 0x10]);
         forged.set(0x06, &[0x10]);
@@ -57,6 +60,12 @@ impl Forged {
         self.writable[at..at + 4].copy_from_slice(&writable.to_le_bytes());
     }
 
+    /// Adds the capability of PCI Express, with a function-level reset.
+    pub fn add_express(&mut self) {
+        self.config[0x41] = 0x50;
+        self.set(0x50, &[0x10, 0, 0, 0, 0, 0, 0, 0x10]);
+    }
+
     /// Serves it until the client leaves.
     pub fn serve(mut self, server: &RawClient) {
         while let Some(request) = server.try_receive() {
@@ -64,6 +73,14 @@ impl Forged {
                 Ok(payload) => reply(server, &request, &payload),
                 Err(errno) => refuse(server, &request, errno),
             }
+        }
+    }
+
+    /// Counts a read of the vendor id while it is all ones.
+    fn count_read(&mut self) {
+        match self.ones.checked_sub(1) {
+            Some(left) => self.ones = left,
+            None => self.set(0, &[0xf4, 0x1a]),
         }
     }
 
@@ -83,6 +100,9 @@ impl Forged {
             command::REGION_READ => {
                 let (at, len) = (field(0) as usize, field(12) as usize);
                 let is_config = field(8) == region::CONFIG;
+                if is_config && at == 0 && self.config[0] == 0xff && len == 2 {
+                    self.count_read();
+                }
                 let data =
                     if is_config { self.config[at..at + len].to_vec() } else { vec![0; len] };
                 [payload, &data].concat()
@@ -104,6 +124,9 @@ impl Forged {
 
     /// Writes configuration space, as far as it can be written.
     pub fn write_config(&mut self, at: usize, data: &[u8]) {
+        if at == 0x58 && data[1] & 0x80 != 0 {
+            self.set(0, &[0xff; 2]);
+        }
         for (at, new) in (at..).zip(data) {
             let writable = self.writable[at];
             self.config[at] = self.config[at] & !writable | new & writable;

@@ -1,12 +1,13 @@
 //! Functions that are malformed: what our client's view of them says.
 
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use vfio_user::client::PciView;
+use vfio_user::client::{Client, PciView};
 use vfio_user::protocol::RegionIndex;
 use vfio_user::{ArgumentError, Error, PciError};
 use vfio_user_tests::forged::Forged;
-use vfio_user_tests::scripted::{attach, server};
+use vfio_user_tests::scripted::{attach, options, server};
 
 /// Attaches to a function that was changed by `forge`.
 fn view(forge: impl FnOnce(&mut Forged)) -> (Result<PciView, Error>, JoinHandle<()>) {
@@ -160,6 +161,25 @@ fn a_table_outside_of_its_bar_is_refused() {
     msix_fails(1, |forged| forged.set(0x48, &[1, 0x10]), wrong(1, 0x1000, 8));
     // The region is smaller than the BAR.
     msix_fails(1, |forged| forged.regions[1] = 0x20, wrong(1, 0, 64));
+}
+
+#[test]
+fn a_function_that_is_not_ready_after_a_reset_is_waited_for_and_not_for_ever() {
+    for (ones, expected) in [(0, None), (3, None), (u32::MAX, Some(PciError::NotReady))] {
+        let mut forged = Forged { ones, ..Forged::default() };
+        forged.add_express();
+        let (stream, thread) = server(move |server| forged.serve(&server));
+        let client = Client::from_stream(stream, options(Duration::from_secs(1))).unwrap();
+        let view = PciView::new(client).unwrap();
+        let problem = match view.reset() {
+            Ok(()) => None,
+            Err(Error::Pci(problem)) => Some(problem),
+            Err(error) => panic!("{error:?}"),
+        };
+        assert_eq!(problem, expected);
+        drop(view);
+        thread.join().unwrap();
+    }
 }
 
 #[test]

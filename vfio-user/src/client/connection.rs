@@ -112,6 +112,11 @@ impl Connection {
         Connection { link, timeout, memory, state: Mutex::new(state), change: Condvar::new() }
     }
 
+    /// Returns the time to wait for each answer.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Sends a request whose payload consists of `parts`, and waits for the answer.
     pub(super) fn request(
         &self,

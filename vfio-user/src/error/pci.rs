@@ -105,4 +105,7 @@ pub enum PciError {
     /// The function can be reset neither alone nor by a message.
     #[error("the function cannot be reset")]
     NoReset,
+    /// The function does not respond after its reset.
+    #[error("the function does not respond in time after its reset")]
+    NotReady,
 }

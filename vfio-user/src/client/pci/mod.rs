@@ -9,6 +9,8 @@ mod vectors;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::{AttachOptions, Client, ClientRegion, DmaBuffer};
 use crate::error::{PciError, Result};
@@ -194,12 +196,13 @@ impl PciView {
     }
 
     /// Resets the function: by a function-level reset if it is capable of that, otherwise by
-    /// [`Client::reset`]. Then restores the command register and the addresses of the BARs. Memory
-    /// stays mapped; interrupts must be enabled again.
+    /// [`Client::reset`]. Waits until the function responds, which may have to release memory
+    /// first, for at most [`AttachOptions::timeout`]. Then restores the command register and the
+    /// addresses of the BARs. Memory stays mapped; interrupts must be enabled again.
     ///
     /// # Errors
     ///
-    /// Those of any request, and [`PciError::NoReset`].
+    /// Those of any request, [`PciError::NoReset`], and [`PciError::NotReady`].
     pub fn reset(&self) -> Result<()> {
         let command = self.command()?;
         if let Some(capability) = self.function_level_reset()? {
@@ -211,8 +214,21 @@ impl PciView {
         } else {
             return Err(PciError::NoReset.into());
         }
+        self.wait_until_ready()?;
         self.bars.write_addresses(self.config())?;
         self.set_command(command)
+    }
+
+    /// Waits until the vendor id reads as itself: a function that is being reset reads as ones.
+    fn wait_until_ready(&self) -> Result<()> {
+        let deadline = Instant::now() + self.client.connection.timeout();
+        while self.config().read::<u16>(cfg::VENDOR_ID as u64)? == u16::MAX {
+            if Instant::now() >= deadline {
+                return Err(PciError::NotReady.into());
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     /// Returns the PCI Express capability, if the function can be reset through it.
