@@ -31,6 +31,9 @@ pub(crate) enum Error {
     /// A device does not serve a request.
     #[error("{}", socket.display())]
     Device { socket: PathBuf, source: vfio_user::Error },
+    /// A server that accepts no client.
+    #[error("{}: {reason}", socket.display())]
+    Unreachable { socket: PathBuf, reason: String },
     /// A register is named, and no description has it.
     #[error("`{0}` is no region with an offset; for names of registers, give --describe")]
     Unnamed(String),

@@ -1,11 +1,14 @@
 //! `vfu`: looks at vfio-user devices and accesses them, prints their state, moves it from one
 //! device to another, and declares devices from register maps.
 
+mod conform;
 mod device;
 mod error;
 mod import;
 mod interrupted;
 mod migrate;
+mod print;
+mod seconds;
 mod state;
 
 use std::process::ExitCode;
@@ -23,7 +26,7 @@ struct Program {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  the command succeeded
-  1  `vfu state --diff` found differences
+  1  `vfu state --diff` found differences, or a check of `vfu conform` failed
   2  the command failed, or its arguments are wrong; `vfu migrate` says whether the source runs
   3  `vfu migrate` cannot say whether the destination runs; the source stays stopped";
 
@@ -34,6 +37,7 @@ enum Command {
     State(state::Arguments),
     Migrate(migrate::Arguments),
     Import(import::Arguments),
+    Conform(conform::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
         Command::State(arguments) => arguments.run(),
         Command::Migrate(arguments) => arguments.run().map(|()| ExitCode::SUCCESS),
         Command::Import(arguments) => arguments.run().map(|()| ExitCode::SUCCESS),
+        Command::Conform(arguments) => arguments.run(),
     };
     done.unwrap_or_else(|error| {
         eprintln!("vfu: {}", error.whole());

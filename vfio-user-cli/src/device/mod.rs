@@ -10,7 +10,6 @@ mod lspci;
 mod names;
 mod place;
 
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -72,12 +71,7 @@ impl Target {
 
     /// Prints a value as JSON or, as it prints itself, as text.
     fn print(&self, value: &(impl Serialize + ToString)) -> Result<(), Error> {
-        let text = if self.json {
-            serde_json::to_string_pretty(value).map_err(io::Error::from)? + "\n"
-        } else {
-            value.to_string()
-        };
-        Ok(io::stdout().write_all(text.as_bytes())?)
+        crate::print::print(self.json, value)
     }
 }
 

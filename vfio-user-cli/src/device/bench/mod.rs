@@ -19,6 +19,7 @@ use vfio_user::{EventFd, Result};
 
 use super::Target;
 use crate::error::Error;
+use crate::seconds::seconds;
 use echo::Echo;
 use latencies::{Latencies, Summary};
 
@@ -42,11 +43,6 @@ impl Arguments {
         let report = Report::measure(&client, self.seconds).map_err(self.target.failed())?;
         self.target.print(&report)
     }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let parsed = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    parsed.ok_or_else(|| format!("`{text}` is not a number of seconds such as 0.5"))
 }
 
 /// The figures of a device.
