@@ -2,13 +2,18 @@
 //! device to another, and declares devices from register maps.
 
 mod conform;
+mod descriptor;
 mod device;
 mod error;
 mod import;
 mod interrupted;
+mod log;
+mod message;
 mod migrate;
 mod print;
+mod proxy;
 mod seconds;
+mod socket;
 mod state;
 
 use std::process::ExitCode;
@@ -38,6 +43,7 @@ enum Command {
     Migrate(migrate::Arguments),
     Import(import::Arguments),
     Conform(conform::Arguments),
+    Proxy(proxy::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +53,7 @@ fn main() -> ExitCode {
         Command::Migrate(arguments) => arguments.run().map(|()| ExitCode::SUCCESS),
         Command::Import(arguments) => arguments.run().map(|()| ExitCode::SUCCESS),
         Command::Conform(arguments) => arguments.run(),
+        Command::Proxy(arguments) => arguments.run().map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
         eprintln!("vfu: {}", error.whole());

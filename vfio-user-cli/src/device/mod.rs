@@ -8,13 +8,15 @@ mod hex;
 mod info;
 mod lspci;
 mod names;
-mod place;
+pub(crate) mod place;
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use vfio_user::client::Client;
+
+pub(crate) use names::Description;
 
 use crate::error::Error;
 

@@ -8,12 +8,12 @@ use vfio_user::describe::JSON_VERSION;
 use vfio_user::protocol::RegionIndex;
 
 use super::description;
-use super::place::{Offset, number};
+use super::place::{self, Offset, number};
 use crate::error::Error;
 
 /// The parts of a description used here; `docs/describe.md` documents all of it.
 #[derive(Debug, Deserialize)]
-pub(super) struct Description {
+pub(crate) struct Description {
     version: u32,
     bars: Vec<Bar>,
     config: Area,
@@ -61,7 +61,7 @@ fn hexadecimal<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
 }
 
 impl Description {
-    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let failed = |source| Error::File { path: path.to_owned(), source };
         let text = fs::read_to_string(path).map_err(failed)?;
         let found: Description = serde_json::from_str(&text).map_err(|error| {
@@ -86,6 +86,43 @@ impl Description {
             Some((Offset { region, offset }, bytes))
         })
     }
+
+    /// Returns the name of the register that holds a byte of a region, such as `bar0`.
+    pub(crate) fn name_at(&self, region: &str, offset: u64) -> Option<String> {
+        let area = match place::region(region)? {
+            RegionIndex::Config => &self.config,
+            region => &self.bars.iter().find(|bar| RegionIndex::from(bar.index) == region)?.area,
+        };
+        name_at(&area.registers, &area.blocks, offset)
+    }
+}
+
+/// Returns the name of the register that holds a byte: `status`, or `queues[2].tail+4`.
+fn name_at(registers: &[Register], blocks: &[Block], offset: u64) -> Option<String> {
+    let register = registers.iter().find_map(|register| {
+        let (element, rest) = element_at(offset, register.offset, register.count, register.stride)?;
+        let inside = if rest == 0 { String::new() } else { format!("+{rest:#x}") };
+        let holds = rest < u64::from(register.bytes);
+        holds.then(|| format!("{}{element}{inside}", register.name))
+    });
+    register.or_else(|| {
+        blocks.iter().find_map(|block| {
+            let (element, rest) = element_at(offset, block.offset, block.count, block.stride)?;
+            let inner = name_at(&block.registers, &block.blocks, rest)?;
+            Some(format!("{}{element}.{inner}", block.name))
+        })
+    })
+}
+
+/// Returns the index of the element that holds a byte, `[2]` or nothing, and the byte's offset in
+/// it.
+fn element_at(offset: u64, start: u64, count: u64, stride: u64) -> Option<(String, u64)> {
+    let from_start = offset.checked_sub(start)?;
+    if count == 1 {
+        return Some((String::new(), from_start));
+    }
+    let index = from_start.checked_div(stride).filter(|index| *index < count)?;
+    Some((format!("[{index}]"), from_start % stride))
 }
 
 /// Finds a register, or one of a block.

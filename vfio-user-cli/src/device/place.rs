@@ -52,7 +52,7 @@ pub(super) fn region(name: &str) -> Option<RegionIndex> {
 }
 
 /// Parses a name of a region.
-pub(super) fn parse_region(name: &str) -> Result<RegionIndex, String> {
+pub(crate) fn parse_region(name: &str) -> Result<RegionIndex, String> {
     region(name).ok_or_else(|| format!("`{name}` is no region; {REGIONS}"))
 }
 

@@ -1,0 +1,92 @@
+//! Which messages are shown.
+
+use clap::Args;
+use vfio_user::protocol::Command;
+
+use crate::device::place;
+use crate::message::{CommandName, Decoded, Fields, Value};
+
+/// What to show
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct Filter {
+    /// Show only these commands, such as `region-write,set-irqs`
+    #[arg(long, value_name = "COMMANDS", value_delimiter = ',', value_parser = parse_command)]
+    only: Vec<u16>,
+    /// Do not show these commands
+    #[arg(long, value_name = "COMMANDS", value_delimiter = ',', value_parser = parse_command)]
+    not: Vec<u16>,
+    /// Show only what refers to these regions, such as `bar0,config`
+    #[arg(long, value_name = "REGIONS", value_delimiter = ',', value_parser = parse_region)]
+    region: Vec<String>,
+    /// Show only errors and malformed messages, each error after its request
+    #[arg(long)]
+    pub(super) errors: bool,
+}
+
+impl Filter {
+    /// Whether messages of a command are shown, where nothing else excludes them.
+    pub(super) fn accepts(&self, command: CommandName) -> bool {
+        let is_in = |commands: &[u16]| commands.contains(&command.0);
+        (self.only.is_empty() || is_in(&self.only)) && !is_in(&self.not)
+    }
+
+    /// Whether a request is shown, and its reply.
+    pub(super) fn accepts_message(&self, message: &Decoded) -> bool {
+        self.region.is_empty() || self.refers(&message.fields)
+    }
+
+    fn refers(&self, fields: &Fields) -> bool {
+        fields.0.iter().any(|field| match &field.value {
+            Value::Name(name) => field.name == "region" && self.region.contains(name),
+            Value::List(entries) => entries.iter().any(|entry| self.refers(entry)),
+            _ => false,
+        })
+    }
+}
+
+/// Parses the name of a command in lower case, with or without `device-`.
+fn parse_command(text: &str) -> Result<u16, String> {
+    let known = (0..=u16::from(u8::MAX)).filter_map(|number| Command::try_from(number).ok());
+    let name = |command: Command| command.to_string().to_lowercase().replace('_', "-");
+    let wanted = text.to_lowercase().replace('_', "-");
+    let matches = |command: &Command| {
+        let name = name(*command);
+        name == wanted || name.strip_prefix("device-") == Some(&wanted)
+    };
+    let all: Vec<_> = known.collect();
+    all.iter().copied().find(matches).map(u16::from).ok_or_else(|| {
+        let names: Vec<_> = all.iter().map(|command| name(*command)).collect();
+        let names: Vec<_> = names.iter().map(|name| name.trim_start_matches("device-")).collect();
+        format!("`{text}` is no command; accepted are {}", names.join(", "))
+    })
+}
+
+fn parse_region(text: &str) -> Result<String, String> {
+    place::parse_region(text).map(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_have_the_names_of_the_protocol() {
+        assert_eq!(parse_command("region-write"), Ok(10));
+        assert_eq!(parse_command("DEVICE_SET_IRQS"), Ok(8));
+        assert_eq!(parse_command("set-irqs"), Ok(8));
+        let error = parse_command("regionwrite").unwrap_err();
+        assert!(error.contains("region-write-multi") && error.contains(" reset"), "{error}");
+    }
+
+    #[test]
+    fn commands_are_selected_and_excluded() {
+        let accepted = |filter: &Filter| -> Vec<u16> {
+            (8..12).filter(|command| filter.accepts(CommandName(*command))).collect()
+        };
+        let only = Filter { only: vec![9, 10], ..Filter::default() };
+        assert_eq!(accepted(&only), [9, 10]);
+        let both = Filter { only: vec![9, 10], not: vec![9], ..Filter::default() };
+        assert_eq!(accepted(&both), [10]);
+        assert_eq!(accepted(&Filter { not: vec![9], ..Filter::default() }), [8, 10, 11]);
+    }
+}
