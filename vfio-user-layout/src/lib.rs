@@ -16,6 +16,7 @@ mod behaviour;
 mod capability;
 mod capability_name;
 mod crowd;
+pub mod driver;
 mod error;
 mod express;
 mod field;

@@ -111,6 +111,7 @@ pub mod client;
 pub mod describe;
 mod device;
 mod dma;
+pub mod driver;
 mod error;
 mod eventfd;
 mod fds;
@@ -214,6 +215,10 @@ struct Guide;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/client.md")]
 struct ClientPage;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/driver.md")]
+struct DriverPage;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/migration.md")]

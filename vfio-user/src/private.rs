@@ -6,6 +6,8 @@ pub use crate::device::{
 };
 use std::marker::PhantomData;
 
+pub use crate::driver::Bars;
+pub use crate::driver::origin::{HasDriver, Origin};
 use crate::layout;
 pub use crate::layout::{
     BarKind, Check, LayoutError, MsixLayout, Values, bit_mask, class, growth, register_variant,

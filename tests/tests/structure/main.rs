@@ -24,6 +24,7 @@ const LAYERS: &[&str] = &[
     "transport",
     "migration",
     "model",
+    "driver",
     "declaration",
     "pci",
     "shared",
@@ -46,8 +47,18 @@ const LAYERS: &[&str] = &[
 ];
 
 /// All that the client is made of: it is not part of a device.
-const OF_CLIENT: &[&str] =
-    &["error", "eventfd", "fds", "model", "protocol", "shared", "sys", "transport", "wait"];
+const OF_CLIENT: &[&str] = &[
+    "driver",
+    "error",
+    "eventfd",
+    "fds",
+    "model",
+    "protocol",
+    "shared",
+    "sys",
+    "transport",
+    "wait",
+];
 
 #[test]
 fn arrows_point_down() {

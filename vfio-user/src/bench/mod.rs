@@ -1,5 +1,6 @@
 //! A test bench for a device: accesses, interrupts and memory without a socket.
 
+mod bars;
 mod irqs;
 mod memory;
 

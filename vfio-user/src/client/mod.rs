@@ -43,6 +43,7 @@
 //! and the connection continues.
 
 mod answer;
+mod bars;
 mod connection;
 mod dirty;
 mod dma;
@@ -79,6 +80,7 @@ use nix::sys::socket::{
 use zerocopy::IntoBytes;
 
 pub use crate::fds::PeerFd;
+pub use bars::MappedBars;
 use connection::{Answer, Connection};
 pub use dirty::DirtyPages;
 pub use dma::DmaMapping;

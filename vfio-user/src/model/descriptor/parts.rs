@@ -327,8 +327,15 @@ impl Bar {
     }
 
     /// Returns the sizes that an access at `offset` may have.
-    pub fn sizes_at(&self, offset: u64) -> Sizes {
-        let part = self.sizes_in.iter().find(|part| (part.start..part.end).contains(&offset));
-        part.map_or(self.sizes, |part| part.sizes)
+    pub const fn sizes_at(&self, offset: u64) -> Sizes {
+        let mut part = 0;
+        while part < self.sizes_in.len() {
+            let SizesIn { start, end, sizes } = self.sizes_in[part];
+            if start <= offset && offset < end {
+                return sizes;
+            }
+            part += 1;
+        }
+        self.sizes
     }
 }
