@@ -6,6 +6,7 @@ mod ast;
 mod attr;
 mod bits;
 mod ctxt;
+mod driver;
 mod expand;
 #[cfg(test)]
 mod golden;
@@ -34,6 +35,7 @@ use vfio_user_layout::{self as layout, policy};
 /// | `.. ignore_command` | BARs respond and the device accesses memory regardless of the command register |
 /// | `.. strict_command` | the device accesses memory and sends messages only once software has set bus master, also after a reset |
 /// | `.. min_gnt = E`, `max_lat = E` | of conventional functions: the length of bursts, and how often the bus is needed, in units of 250 ns |
+/// | `.. driver = D` | the name of a typed driver to generate: a type with a method for each access to each register, over `vfio_user::driver::Bars` |
 /// | `.. self_test` | software can start `Device::self_test` by the BIST register |
 /// | `.. name = ".."` | the name in logs and descriptions; by default the struct's name in snake case |
 /// | `#[bar(N: KIND, size = E)]` | a BAR, declared once; `N` is 0 to 5, `KIND` is `mem32`, `mem64` or `io` |
@@ -122,6 +124,7 @@ use vfio_user_layout::{self as layout, policy};
 /// | `reset(flr = keep)` | keeps its value across a function-level reset |
 /// | `reset(soft(E) = keep)` | keeps its value across `Cx::soft_reset` in this domain, 0 to 7 |
 /// | `volatile` | changes without a write |
+/// | `driver = get`, `take` or `skip` | in a driver, reads have no effect (`x()`), have one (`take_x()`), or there is no method |
 /// | `test(exclude = policies)` | the hooks do more than the policy says: the generated tests access the register without checking its value |
 /// | `test(exclude = all)` | the generated tests do not access the register |
 /// | `port` | on a `Virtual` integer: the hooks receive the bytes of each access; `read_with` fills a `&mut [u8]`, `write_with` takes a `&[u8]` |
@@ -154,6 +157,7 @@ use vfio_user_layout::{self as layout, policy};
 /// | `select = R` or `R.F` | all elements lie at the offset; the one with the index in register `R` of the device answers |
 /// | `reset(flr = keep)`, `reset(soft(E) = keep)` | all its registers keep their values across this reset |
 /// | `first = E` | the index that hooks get for the first element, 0 by default; it distinguishes two fields of one type |
+/// | `driver = skip` | the driver of the device has no method for it |
 ///
 /// `#[capability(NAME)]` on such a field, without `#[block(..)]`, makes the block the content of a
 /// capability. `NAME` is `vendor`, `custom`, `vsec`, `dvsec` or `extended`, with the options of
@@ -238,6 +242,7 @@ pub fn derive_pci_device(input: TokenStream) -> TokenStream {
 /// | attribute | meaning |
 /// |---|---|
 /// | `#[block(host = H)]` | the name of the trait to generate; needed if a register or a timer has hooks |
+/// | `#[block(driver = D)]` | the name of the driver of an element, a type to generate; needed if the driver of a device reaches it |
 /// | `#[block(crate = P)]` | the path of the library, `::vfio_user` by default |
 ///
 /// `#[migrate(..)]` works as on a device. A block has versions of its own.

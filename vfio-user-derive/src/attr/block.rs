@@ -6,14 +6,15 @@ use syn::{Attribute, Expr, ExprPath, Token, parse_quote};
 
 use super::bar::or_config;
 use super::{
-    BarNumber, Capability, Given, Int, Item, Kept, RegisterPath, items, krate, parse, set, unknown,
+    BarNumber, Capability, DriverUse, Given, Int, Item, Kept, RegisterPath, items, krate, parse,
+    set, unknown,
 };
 use crate::ctxt::Ctxt;
 use crate::layout::CONFIG;
 
 /// ```text
-/// #[block(host = QueueHost, levels = 2)]
-///                ^^^^^^^^^           ^
+/// #[block(host = QueueHost, levels = 2, driver = QueueDriver)]
+///                ^^^^^^^^^           ^           ^^^^^^^^^^^
 /// struct Queue { .. }
 /// ```
 #[derive(Default)]
@@ -23,6 +24,7 @@ pub(crate) struct BlockAttrs {
     pub(crate) has_host: bool,
     /// The number of blocks that lie around it, and itself: its hooks take an index of each.
     pub(crate) levels: Option<Given<Int>>,
+    pub(crate) driver: Option<Given<Ident>>,
     /// Of the library; [`super::library`] finds it.
     krate: Option<Given<ExprPath>>,
 }
@@ -50,6 +52,7 @@ impl BlockAttrs {
                     set(cx, &mut block.host, item.word(cx));
                 }
                 "levels" => set(cx, &mut block.levels, item.int(cx)),
+                "driver" => set(cx, &mut block.driver, item.word(cx)),
                 "crate" => set(cx, &mut block.krate, krate::read(cx, item)),
                 _ => unknown(cx, "block", &item.key, &STRUCT_KEYS),
             }
@@ -81,12 +84,14 @@ pub(crate) struct Block {
     pub(crate) select: Option<Given<RegisterPath>>,
     /// The resets over which all of its registers keep their values.
     pub(crate) kept: Kept,
+    /// Whether drivers leave it out.
+    pub(crate) driver: Option<Given<DriverUse>>,
 }
 
-pub(super) const STRUCT_KEYS: [&str; 3] = ["host", "levels", "crate"];
+pub(super) const STRUCT_KEYS: [&str; 4] = ["host", "levels", "driver", "crate"];
 
 pub(super) const KEYS: &[&str] =
-    &["bar", "stride", "first", "vector", "vector_stride", "select", "reset"];
+    &["bar", "stride", "first", "vector", "vector_stride", "select", "reset", "driver"];
 
 impl Block {
     fn new() -> Self {
@@ -100,6 +105,7 @@ impl Block {
             select: None,
             capability: None,
             kept: Kept::default(),
+            driver: None,
         }
     }
 
@@ -137,6 +143,7 @@ impl Block {
                 "vector" => set(cx, &mut block.vector, item.int(cx)),
                 "vector_stride" => set(cx, &mut block.vector_stride, item.int(cx)),
                 "select" => set(cx, &mut block.select, RegisterPath::read(cx, item)),
+                "driver" => set(cx, &mut block.driver, DriverUse::read_block(cx, item)),
                 "reset" if item.is_list() => block.kept.read(cx, item),
                 "reset" => {
                     let message = "a block has no reset value of its own, its registers have; its \

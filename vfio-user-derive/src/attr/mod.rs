@@ -9,6 +9,7 @@ mod block;
 mod bytes;
 mod capability;
 mod capability_kind;
+mod driver;
 mod intr;
 mod irq;
 mod item;
@@ -37,6 +38,7 @@ pub(crate) use block::{Block, BlockAttrs};
 pub(crate) use bytes::Bytes;
 pub(crate) use capability::{Capabilities, Capability, Value};
 pub(crate) use capability_kind::{Port, Syntax};
+pub(crate) use driver::DriverUse;
 pub(crate) use intr::ComposedInterrupt;
 pub(crate) use irq::Irq;
 pub(crate) use item::{Item, items};
@@ -307,7 +309,7 @@ mod tests {
             bar::KEYS,
             bar::WARNINGS,
             block::KEYS,
-            &["levels"],
+            &block::STRUCT_KEYS[1..],
             &kept::KEYS,
             intr::KEYS,
             irq::KEYS,

@@ -11,8 +11,8 @@ use crate::ctxt::Ctxt;
 ///                ^^^^^^           ^^^^^^          ^^^^^^^^^             ^
 ///       subsystem = (0x1234, 0x0001), name = "trivial", ignore_command, strict_command,
 ///                   ^^^^^^^^^^^^^^^^         ^^^^^^^^^  ^^^^^^^^^^^^^^  ^^^^^^^^^^^^^^
-///       min_gnt = 8, max_lat = 32, self_test)]
-///                 ^            ^^  ^^^^^^^^^
+///       min_gnt = 8, max_lat = 32, self_test, driver = TrivialDriver)]
+///                 ^            ^^  ^^^^^^^^^           ^^^^^^^^^^^^^
 /// ```
 pub(crate) struct Pci {
     pub(crate) vendor: Int,
@@ -26,6 +26,7 @@ pub(crate) struct Pci {
     pub(crate) min_gnt: Option<Given<Int>>,
     pub(crate) max_lat: Option<Given<Int>>,
     pub(crate) self_test: Option<Ident>,
+    pub(crate) driver: Option<Given<Ident>>,
     /// Of the library; [`super::library`] finds it.
     krate: Option<Given<ExprPath>>,
 }
@@ -42,6 +43,7 @@ pub(super) const KEYS: &[&str] = &[
     "min_gnt",
     "max_lat",
     "self_test",
+    "driver",
     "crate",
 ];
 
@@ -62,6 +64,7 @@ impl Pci {
             min_gnt: None,
             max_lat: None,
             self_test: None,
+            driver: None,
             krate: None,
         };
         for item in items {
@@ -78,6 +81,7 @@ impl Pci {
                 "min_gnt" => set(cx, &mut pci.min_gnt, item.int(cx)),
                 "max_lat" => set(cx, &mut pci.max_lat, item.int(cx)),
                 "self_test" => set_flag(cx, &mut pci.self_test, item.flag(cx)),
+                "driver" => set(cx, &mut pci.driver, item.word(cx)),
                 _ => unknown(cx, "pci", &item.key, KEYS),
             }
         }

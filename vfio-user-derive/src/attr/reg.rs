@@ -5,8 +5,8 @@ use syn::parse::ParseStream;
 use syn::{Attribute, Expr, ExprPath, Meta, Token};
 
 use super::{
-    Allow, BarNumber, Behaviour, Given, Int, Item, Sharing, Window, items, parse, policies, set,
-    unknown,
+    Allow, BarNumber, Behaviour, DriverUse, Given, Int, Item, Sharing, Window, items, parse,
+    policies, set, unknown,
 };
 use crate::ctxt::Ctxt;
 use crate::layout::HookKind;
@@ -19,8 +19,8 @@ use crate::policy::Policy;
 ///                   ^^^^^^^^^^               ^^^^^^^^^^^
 ///       on_read = Self::seen, on_write = Self::stored, kick = Self::kicked, ioeventfd = 1,
 ///                 ^^^^^^^^^^             ^^^^^^^^^^^^         ^^^^^^^^^^^^              ^
-///       lock_with = Self::is_locked, allow(unread))]
-///                   ^^^^^^^^^^^^^^^        ^^^^^^
+///       lock_with = Self::is_locked, driver = take, allow(unread))]
+///                   ^^^^^^^^^^^^^^^           ^^^^        ^^^^^^
 /// ```
 pub(crate) struct Reg {
     pub(crate) offset: Int,
@@ -35,6 +35,7 @@ pub(crate) struct Reg {
     pub(crate) behaviour: Behaviour,
     pub(crate) sharing: Sharing,
     pub(crate) window: Option<Given<Window>>,
+    pub(crate) driver: Option<Given<DriverUse>>,
     pub(crate) allow: Allow,
 }
 
@@ -90,6 +91,7 @@ pub(super) const KEYS: &[&str] = &[
     "when",
     "select",
     "window",
+    "driver",
     "allow",
 ];
 
@@ -116,6 +118,7 @@ impl Reg {
             behaviour: Behaviour::default(),
             sharing: Sharing::default(),
             window: None,
+            driver: None,
             allow: Allow::default(),
         };
         let (offset, items) = match &attr.meta {
@@ -145,6 +148,7 @@ impl Reg {
             "stride" => set(cx, &mut self.stride, item.int(cx)),
             "ioeventfd" => set(cx, &mut self.ioeventfd, item.int(cx)),
             "window" => set(cx, &mut self.window, Window::read(cx, item)),
+            "driver" => set(cx, &mut self.driver, DriverUse::read(cx, item)),
             "allow" => self.allow.read_item(cx, item, WARNINGS),
             // R08 has reported that it comes first.
             "offset" => {}

@@ -8,7 +8,8 @@ use syn::{DeriveInput, Visibility};
 
 use super::tokens::{in_anonymous_const, located_at, register_block};
 use super::{
-    access, checks, descriptor, fallback, hooks, index, intr, state, status, timers, warnings,
+    access, checks, descriptor, driver, fallback, hooks, index, intr, state, status, timers,
+    warnings,
 };
 use crate::ast::{Device, Register, TimerField};
 use crate::attr::BlockAttrs;
@@ -35,6 +36,8 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
 fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
     let ident = block.ident;
     let host = host(vis, block);
+    let declaration = driver::declaration(vis, block);
+    let driver = driver::expand(block);
     let indices = index::declarations(block);
     let registers = descriptor::registers(block);
     let intrs = intr::declarations(block);
@@ -72,9 +75,10 @@ fn expand(vis: &Visibility, block: &Device<'_>) -> TokenStream {
                 #state
             }
             #hooks
+            #driver
         },
     );
-    quote!(#host #block)
+    quote!(#host #declaration #block)
 }
 
 /// Generates the descriptor on which the layout of the block is checked.

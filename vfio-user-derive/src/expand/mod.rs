@@ -7,6 +7,7 @@ mod caller;
 mod capability;
 mod checks;
 mod descriptor;
+mod driver;
 mod fallback;
 mod hooks;
 mod index;
@@ -23,7 +24,7 @@ mod window;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
-use syn::{DeriveInput, Generics, parse_quote_spanned};
+use syn::{DeriveInput, Generics, Visibility, parse_quote_spanned};
 
 pub(crate) use block::derive as derive_block;
 pub(crate) use tokens::{doc, enforce, in_anonymous_const, int_of};
@@ -39,13 +40,13 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
         valid::validate(&cx, input, device);
     }
     match (cx.finish(), device) {
-        (Ok(()), Some(device)) if !device.is_broken => expand(&device),
+        (Ok(()), Some(device)) if !device.is_broken => expand(&input.vis, &device),
         (Ok(()), _) => fallback::expand(input, &TokenStream::new()),
         (Err(error), _) => fallback::expand(input, &error.to_compile_error()),
     }
 }
 
-fn expand(device: &Device<'_>) -> TokenStream {
+fn expand(vis: &Visibility, device: &Device<'_>) -> TokenStream {
     let ident = device.ident;
     let generics = with_device_bound(device);
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
@@ -61,7 +62,9 @@ fn expand(device: &Device<'_>) -> TokenStream {
     let state = state::device(device);
     let timers = timers::expand(device);
     let memory = memory::access(device);
-    in_anonymous_const(
+    let declaration = driver::declaration(vis, device);
+    let driver = driver::expand(device);
+    let implementation = in_anonymous_const(
         &device.library,
         &quote! {
             #indices
@@ -81,8 +84,10 @@ fn expand(device: &Device<'_>) -> TokenStream {
                 #timers
                 #memory
             }
+            #driver
         },
-    )
+    );
+    quote!(#declaration #implementation)
 }
 
 /// Adds a bound so that a missing `impl Device` is reported once, at the struct, and not for every

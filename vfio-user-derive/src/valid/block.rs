@@ -8,7 +8,7 @@ use quote::ToTokens as _;
 use syn::{DeriveInput, Type};
 
 use super::{
-    behaviour, intr, memory, migrate, mirror, name, not_packed, one_kind, register, sharing,
+    behaviour, driver, intr, memory, migrate, mirror, name, not_packed, one_kind, register, sharing,
 };
 use crate::ast::{BlockField, Device, Register, TimerField, last_ident, peel};
 use crate::attr::BlockAttrs;
@@ -35,6 +35,7 @@ pub(crate) fn validate_block(cx: &Ctxt, input: &DeriveInput, block: &Device<'_>)
     memory::validate(cx, block);
     intr::validate(cx, block);
     migrate::validate(cx, block);
+    driver::validate(cx, block);
     let has_host = block.block.as_ref().is_some_and(|attrs| attrs.has_host);
     hooks_are_distinct(cx, block);
     for register in &block.registers {

@@ -7,6 +7,7 @@ mod behaviour;
 mod block;
 mod capability;
 mod doorbell;
+mod driver;
 mod growth;
 mod interrupt;
 mod intr;
@@ -62,6 +63,7 @@ pub(crate) fn validate(cx: &Ctxt, input: &DeriveInput, device: &Device<'_>) {
     intr::validate(cx, device);
     interrupt::validate(cx, device);
     migrate::validate(cx, device);
+    driver::validate(cx, device);
 }
 
 /// Reports a broken rule at the value that breaks it.

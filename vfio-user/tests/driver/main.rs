@@ -1,0 +1,6 @@
+//! Drivers that are generated from declarations.
+
+mod accesses;
+mod blocks;
+mod policies;
+mod recorder;
