@@ -3,11 +3,16 @@
 #[expect(dead_code, reason = "a test has no use for `main`")]
 #[path = "../src/bin/edu.rs"]
 mod edu;
+#[path = "../src/bin/edu-driver/exercise.rs"]
+mod exercise;
 
+use std::thread;
 use std::time::Duration;
 
 use edu::Edu;
 use vfio_user::Bench;
+use vfio_user::client::Client;
+use vfio_user_tests::serve::Running;
 
 const ID: u64 = 0x00;
 const LIVENESS: u64 = 0x04;
@@ -58,6 +63,20 @@ fn transfer(edu: &mut Bench<Edu>, source: u64, destination: u64, count: u64, com
     edu.write(0, DESTINATION, destination);
     edu.write(0, COUNT, count);
     edu.write(0, COMMAND, command);
+}
+
+#[test]
+fn its_driver_works_on_a_bench() {
+    let done = exercise::exercise(edu(), Bench::handle_events);
+    assert_eq!(done, Ok(()));
+}
+
+/// The same test, with a message for each access.
+#[test]
+fn its_driver_works_over_a_socket() {
+    let server = Running::at_path(Edu::new);
+    let client = Client::attach(server.path()).unwrap();
+    exercise::exercise(&client, |_| thread::yield_now()).unwrap();
 }
 
 #[test]

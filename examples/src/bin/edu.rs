@@ -5,7 +5,7 @@ use vfio_user::{Cx, Device, DmaError, PciDevice, Register, ResetKind, Virtual};
 
 /// QEMU's teaching device: it computes factorials, raises interrupts and copies memory.
 #[derive(Default, PciDevice)]
-#[pci(vendor = 0x1234, device = 0x11e8, class = 0x00_ff00, revision = 0x10)]
+#[pci(vendor = 0x1234, device = 0x11e8, class = 0x00_ff00, revision = 0x10, driver = EduDriver)]
 #[bar(0: mem32, size = 0x10_0000, access = 4..=8, access(0..0x80: 4), unaligned = ignore, unmapped = ones)]
 #[irq(intx, msi = 1)]
 pub(crate) struct Edu {
@@ -44,30 +44,30 @@ pub(crate) struct Edu {
 
 #[derive(Clone, Copy, Default, Register)]
 #[register(u32)]
-struct Status {
+pub(crate) struct Status {
     /// A factorial is being computed.
     #[field(bit = 0, ro, volatile)]
-    computing: bool,
+    pub(crate) computing: bool,
     /// Raise the interrupt when it is done.
     #[field(bit = 7)]
-    irq_when_done: bool,
+    pub(crate) irq_when_done: bool,
 }
 
 #[derive(Clone, Copy, Default, Register)]
 #[register(u64)]
-struct Command {
+pub(crate) struct Command {
     /// Starts a transfer; clear when it is done.
     #[field(bit = 0, volatile)]
-    start: bool,
+    pub(crate) start: bool,
     #[field(bit = 1)]
-    direction: Direction,
+    pub(crate) direction: Direction,
     /// Raise the interrupt when it is done.
     #[field(bit = 2)]
-    irq_when_done: bool,
+    pub(crate) irq_when_done: bool,
 }
 
-#[derive(Clone, Copy, Default, Register)]
-enum Direction {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Register)]
+pub(crate) enum Direction {
     #[default]
     ToDevice,
     ToMemory,
