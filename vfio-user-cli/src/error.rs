@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use vfio_user::client::MigrationErrorKind;
 use vfio_user::migration::StreamError;
+use vfio_user::monitor::ClientError;
 
 use crate::import::Problem;
 
@@ -43,6 +44,12 @@ pub(crate) enum Error {
     /// An interrupt that was triggered has not arrived.
     #[error("{}: the interrupt was triggered and has not arrived within {within:?}", socket.display())]
     NoInterrupt { socket: PathBuf, within: Duration },
+    /// A monitor does not answer as expected.
+    #[error("{}", path.display())]
+    Monitor { path: PathBuf, source: ClientError },
+    /// The live view has no terminal.
+    #[error("standard input and output have to be a terminal; `vfu inspect` prints once")]
+    NoTerminal,
     /// A device refuses a step of a migration.
     #[error("{}", socket.display())]
     Refused { socket: PathBuf, source: MigrationErrorKind },
@@ -94,7 +101,7 @@ impl Error {
 
 /// Removes control characters from a text: it may come from a server or a file, and goes to a
 /// terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let escaped = |letter: char| {
         let is_plain = letter == '\'' || letter == '"' || letter == '\\';
         if is_plain { letter.to_string() } else { letter.escape_debug().to_string() }

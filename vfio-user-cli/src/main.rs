@@ -10,6 +10,7 @@ mod interrupted;
 mod log;
 mod message;
 mod migrate;
+mod monitor;
 mod print;
 mod proxy;
 mod seconds;
@@ -39,6 +40,8 @@ Exit codes:
 enum Command {
     #[command(flatten)]
     Device(device::Command),
+    #[command(flatten)]
+    Monitor(monitor::Command),
     State(state::Arguments),
     Migrate(migrate::Arguments),
     Import(import::Arguments),
@@ -49,6 +52,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Program::parse().command {
         Command::Device(command) => command.run().map(|()| ExitCode::SUCCESS),
+        Command::Monitor(command) => command.run().map(|()| ExitCode::SUCCESS),
         Command::State(arguments) => arguments.run(),
         Command::Migrate(arguments) => arguments.run().map(|()| ExitCode::SUCCESS),
         Command::Import(arguments) => arguments.run().map(|()| ExitCode::SUCCESS),
