@@ -2,15 +2,18 @@
 //! device to another, and declares devices from register maps.
 
 mod conform;
+mod description;
 mod descriptor;
 mod device;
 mod error;
+mod hex;
 mod import;
 mod interrupted;
 mod log;
 mod message;
 mod migrate;
 mod monitor;
+mod place;
 mod print;
 mod proxy;
 mod seconds;

@@ -267,6 +267,47 @@ fn bits_are_printed_by_the_names_of_a_description() {
     assert_eq!(printed(&different), expected);
 }
 
+#[derive(Debug, Default, RegisterBlock)]
+struct Rank {
+    #[reg(0x00)]
+    control: Control,
+    #[block(0x10, stride = 0x10)]
+    lanes: [Lane; 2],
+}
+
+#[derive(Debug, Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xcafe, name = "nested")]
+#[bar(0: mem32, size = 0x1000)]
+struct Nested {
+    #[block(0x100, stride = 0x40)]
+    ranks: [Rank; 2],
+}
+
+impl Device for Nested {
+    type Event = ();
+}
+
+#[test]
+fn bits_of_nested_blocks_are_printed_by_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let [stream, json] = ["stream", "json"].map(|name| folder.path().join(name));
+    let mut bench = Bench::new(Nested::default()).unwrap();
+    fs::write(&json, describe::json(bench.function().descriptor())).unwrap();
+    bench.write(0, 0x140, 0x1_u32);
+    bench.write(0, 0x110, 0x11_u32);
+    bench.write(0, 0x160, 0x50_u32);
+    fs::write(&stream, bench.save()).unwrap();
+    let text = printed(&vfu(&[&stream, Path::new("--describe"), &json]));
+    for line in [
+        "section block.ranks, version 1, for 1 and later\n    \
+         control = [0 (mode=Off), 1 (enable, mode=Off)]\n",
+        "section block.ranks.lanes, version 1, for 1 and later\n    \
+         control = [0x11 (enable, mode=Slow), 0 (mode=Off), 0 (mode=Off), 0x50 (mode=Fast)]\n",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in\n{text}");
+    }
+}
+
 /// Elements by which arrays have grown are fields and sections of their own, such as `channels.8`.
 #[derive(Debug, Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 0xcafe, name = "grown")]
@@ -329,7 +370,7 @@ fn a_description_of_something_else_is_refused() {
             "it describes named (1234:cafe); the state is of migrating_device (1af4:10f9)",
         ),
         (newer.as_str(), "it has version 2; 1 is accepted"),
-        (number.as_str(), "`five` is not a number such as 0x1f"),
+        (number.as_str(), "`five` is not a number such as 16 or 0x10"),
         ("{}", "this is no description as `--describe=json` prints it"),
         ("no json", "this is no description as `--describe=json` prints it"),
     ] {

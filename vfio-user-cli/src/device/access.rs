@@ -8,12 +8,12 @@ use serde::Serialize;
 use vfio_user::client::Client;
 use vfio_user::protocol::RegionIndex;
 
+use super::Target;
 use super::decode::enabled;
-use super::hex::{self, Hex};
-use super::names::Description;
-use super::place::{Offset, Place, number, parse_region};
-use super::{Target, description};
+use crate::description::{Description, wrong};
 use crate::error::Error;
+use crate::hex::{self, Hex};
+use crate::place::{Offset, Place, number, parse_region};
 
 /// Where to access, and how many bytes.
 #[derive(Debug, Args)]
@@ -85,10 +85,10 @@ impl Access {
             Place::Named(name) => name,
         };
         let path = self.describe.as_ref().ok_or_else(|| Error::Unnamed(name.clone()))?;
-        let found = Description::open(path)?.find(name);
-        let problem = || description(path, format!("it has no register `{name}`"));
-        let (offset, bytes) = found.ok_or_else(problem)?;
-        Ok((offset, width.unwrap_or(bytes)))
+        let description = Description::open(path)?;
+        let problem = || wrong(path, format!("it has no register `{name}`"));
+        let found = description.find(name).ok_or_else(problem)?;
+        Ok((found.place, width.unwrap_or(found.register.bytes)))
     }
 }
 

@@ -12,8 +12,8 @@ use vfio_user::protocol::{
 };
 
 use super::Target;
-use super::hex::Hex;
 use crate::error::Error;
+use crate::hex::Hex;
 
 /// Print what a device is: its ids, what its server accepts, its regions and interrupts
 #[derive(Debug, Args)]

@@ -10,8 +10,8 @@ use vfio_user::pci::spec::cfg;
 use vfio_user::protocol::RegionIndex;
 
 use super::Target;
-use super::hex;
 use crate::error::Error;
+use crate::hex;
 
 /// Print the configuration space as `lspci -F` reads it
 ///

@@ -4,19 +4,14 @@ mod access;
 mod act;
 mod bench;
 mod decode;
-mod hex;
 mod info;
 mod lspci;
-mod names;
-pub(crate) mod place;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use vfio_user::client::Client;
-
-pub(crate) use names::Description;
 
 use crate::error::Error;
 
@@ -75,9 +70,4 @@ impl Target {
     fn print(&self, value: &(impl Serialize + ToString)) -> Result<(), Error> {
         crate::print::print(self.json, value)
     }
-}
-
-/// The error for a description that cannot be used.
-fn description(path: &Path, problem: impl Into<String>) -> Error {
-    Error::Description { path: path.to_owned(), problem: problem.into() }
 }

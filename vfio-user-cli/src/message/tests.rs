@@ -198,7 +198,7 @@ proptest! {
         };
         prop_assert_eq!(found, data);
         let Some(Value::Name(name)) = decoded.fields.get("region") else { panic!() };
-        let expected = crate::device::place::parse_region(name).unwrap();
+        let expected = crate::place::parse_region(name).unwrap();
         prop_assert_eq!(expected, RegionIndex::from(region));
     }
 

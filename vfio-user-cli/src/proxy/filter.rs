@@ -3,8 +3,8 @@
 use clap::Args;
 use vfio_user::protocol::Command;
 
-use crate::device::place;
 use crate::message::{CommandName, Decoded, Fields, Value};
+use crate::place;
 
 /// What to show
 #[derive(Clone, Debug, Default, Args)]

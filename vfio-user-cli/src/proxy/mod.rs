@@ -31,7 +31,7 @@ use self::pending::Pending;
 use self::session::{Ends, Session};
 use self::show::Show;
 use self::tap::Tap;
-use crate::device::Description;
+use crate::description::Description;
 use crate::error::Error;
 use crate::log::Writer;
 

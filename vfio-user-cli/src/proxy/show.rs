@@ -8,8 +8,8 @@ use serde_json::json;
 use super::filter::Filter;
 use super::line::{Colours, Line, Start};
 use super::pending::{Pending, Request};
+use crate::description::Description;
 use crate::descriptor::Descriptor;
-use crate::device::Description;
 use crate::log::Route;
 use crate::message::{self, Decoded, Fields, Value};
 

@@ -1,8 +1,8 @@
 //! Formats the values in a stream.
 //!
 //! The types of values that the runtime writes itself are known: registers are integers, timers
-//! durations. All other values carry their type, except in streams of format 1. There, a private
-//! field is shown as the most likely type that its bytes can be read as, and otherwise as bytes.
+//! durations. All other values carry their type, except in streams of format 1: there, a private
+//! field is shown as bytes.
 
 mod shown;
 
@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use serde_bytes::ByteBuf;
 use vfio_user::migration::{Field, Hello};
+
+use crate::description::{key, short};
 
 /// The most elements, or bytes, on a line.
 pub(super) const MOST: usize = 64;
@@ -38,11 +40,7 @@ pub(super) fn text(section: &str, field: &Field<'_>) -> String {
                 None => "not armed".to_owned(),
             })
         }
-        ("device", _) if field.ty().is_some() => None,
-        ("device", _) => {
-            let readings = [string, structure, integer, bytes, integers];
-            readings.iter().find_map(|reading| reading(field))
-        }
+        ("device", _) => None,
         _ => integer(field).or_else(|| integers(field)),
     };
     let shown = || field.ty().and_then(|_| field.get().ok()).map(|shown::Shown(text)| text);
@@ -81,11 +79,7 @@ fn bits(mask: u64) -> String {
 }
 
 fn integer(field: &Field<'_>) -> Option<String> {
-    field.get().ok().map(number)
-}
-
-pub(super) fn number(value: u64) -> String {
-    if value < 10 { value.to_string() } else { format!("{value:#x}") }
+    field.get().ok().map(short)
 }
 
 fn integers(field: &Field<'_>) -> Option<String> {
@@ -108,31 +102,6 @@ fn map(map: &BTreeMap<String, Vec<u64>>) -> String {
     };
     let entries: Vec<_> = map.iter().map(entry).collect();
     format!("{{{}}}", entries.join(", "))
-}
-
-/// Returns a name as it is, or quoted if it is not an identifier.
-pub(super) fn key(name: &str) -> String {
-    if is_identifier(name) { name.to_owned() } else { format!("{name:?}") }
-}
-
-/// Returns the value as a quoted string if it is a text without control characters.
-fn string(field: &Field<'_>) -> Option<String> {
-    let text: String = field.get().ok()?;
-    let is_text = !text.is_empty() && text.chars().all(|letter| !letter.is_control());
-    is_text.then(|| format!("{text:?}"))
-}
-
-/// Returns the text of a struct of integers, which is written with the names of its fields.
-fn structure(field: &Field<'_>) -> Option<String> {
-    let fields: BTreeMap<String, u64> = field.get().ok()?;
-    let are_names = !fields.is_empty() && fields.keys().all(|name| is_identifier(name));
-    let fields = fields.iter().map(|(name, value)| format!("{name}: {value:#x}"));
-    are_names.then(|| format!("{{{}}}", fields.collect::<Vec<_>>().join(", ")))
-}
-
-fn is_identifier(name: &str) -> bool {
-    !name.is_empty()
-        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_.[]".contains(letter))
 }
 
 fn bytes(field: &Field<'_>) -> Option<String> {

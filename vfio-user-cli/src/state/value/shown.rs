@@ -6,7 +6,8 @@ use vfio_user::serde::de::{
     Deserialize, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Visitor,
 };
 
-use super::{MOST, hex, is_identifier, number};
+use super::{MOST, hex};
+use crate::description::{is_identifier, short};
 
 /// The printed text of a value of any type.
 pub(super) struct Shown(pub(super) String);
@@ -36,7 +37,7 @@ impl<'de> Visitor<'de> for Text {
 
     show! {
         visit_bool(value: bool) => value.to_string();
-        visit_u64(value: u64) => number(value);
+        visit_u64(value: u64) => short(value);
         visit_u128(value: u128) => format!("{value:#x}");
         visit_i64(value: i64) => value.to_string();
         visit_i128(value: i128) => value.to_string();

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 /// A number that may need 64 bits: in JSON a string, since many readers hold only 53 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Hex(pub(super) u64);
+pub(crate) struct Hex(pub(crate) u64);
 
 impl Display for Hex {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -21,7 +21,7 @@ impl Serialize for Hex {
 }
 
 /// Returns lines of 16 bytes, each with its offset in at least `digits` digits.
-pub(super) fn lines(start: u64, bytes: &[u8], digits: usize) -> String {
+pub(crate) fn lines(start: u64, bytes: &[u8], digits: usize) -> String {
     let mut text = String::new();
     for (line, bytes) in bytes.chunks(16).enumerate() {
         // A string takes everything.

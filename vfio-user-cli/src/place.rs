@@ -6,7 +6,7 @@ use vfio_user::protocol::RegionIndex;
 
 /// A place, as a command line has it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     At(Offset),
     /// A register, an element of one, or a register of a block: `status`, `data[3]`,
     /// `queues[2].tail`.
@@ -15,9 +15,9 @@ pub(super) enum Place {
 
 /// A byte of a region.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Offset {
-    pub(super) region: RegionIndex,
-    pub(super) offset: u64,
+pub(crate) struct Offset {
+    pub(crate) region: RegionIndex,
+    pub(crate) offset: u64,
 }
 
 impl FromStr for Place {
@@ -37,7 +37,7 @@ impl FromStr for Place {
 const REGIONS: &str = "accepted are bar0 to bar5, rom, config, vga and region9 onwards";
 
 /// Returns the region of a name such as `bar0`.
-pub(super) fn region(name: &str) -> Option<RegionIndex> {
+pub(crate) fn region(name: &str) -> Option<RegionIndex> {
     match name {
         "rom" => return Some(RegionIndex::Rom),
         "config" => return Some(RegionIndex::Config),
@@ -57,7 +57,7 @@ pub(crate) fn parse_region(name: &str) -> Result<RegionIndex, String> {
 }
 
 /// Parses a number, decimal or hexadecimal.
-pub(super) fn number(text: &str) -> Result<u64, String> {
+pub(crate) fn number(text: &str) -> Result<u64, String> {
     let parsed = match text.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16),
         None => text.parse(),
