@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::unistd::{ftruncate, pipe};
+use nix::unistd::ftruncate;
 use vfio_user::EventFd;
 
 /// Creates a memory file of `size` zeros.
@@ -22,14 +22,15 @@ pub fn memory(size: u64) -> fs::File {
     fs::File::from(file)
 }
 
-/// Creates a pipe and returns its ends: the one to read from, the one to write to.
+/// Creates a pipe and returns its ends: the one to read from, the one to write to. Processes that
+/// other tests start do not inherit them.
 ///
 /// # Panics
 ///
 /// If the system refuses.
 pub fn new_pipe() -> (io::PipeReader, OwnedFd) {
-    let (reader, writer) = pipe().expect("pipe");
-    (reader.into(), writer)
+    let (reader, writer) = io::pipe().expect("pipe");
+    (reader, writer.into())
 }
 
 /// Checks that the writing end of a pipe is closed. The last holder must have closed it already:
