@@ -15,6 +15,7 @@ mod migrate;
 mod monitor;
 mod place;
 mod print;
+mod program;
 mod proxy;
 mod seconds;
 mod socket;

@@ -1,24 +1,21 @@
 //! The server that is checked: one that runs, or a program that is started for each check.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::check::{Stop, Verdict, fail};
 use super::connection::Connection;
 use crate::error::Error;
+use crate::program::{self, STEP};
 
 /// The time for a program to create its socket.
 const START: Duration = Duration::from_secs(10);
-/// How often a program is looked at.
-const STEP: Duration = Duration::from_millis(2);
 /// The exit code of a Rust program that panics.
 const PANIC: i32 = 101;
 
@@ -47,7 +44,7 @@ impl Server {
     pub(super) fn program(words: &[OsString], patience: Duration) -> Result<Self, Error> {
         let dir = TempDir::new()?;
         let path = dir.path().join("device.sock");
-        let program = Program { command: command(words, &path), running: None, _dir: dir };
+        let program = Program { command: program::command(words, &path), running: None, _dir: dir };
         Ok(Server { path, program: Some(program), first: None, patience })
     }
 
@@ -147,16 +144,7 @@ impl Server {
         else {
             return;
         };
-        let pid = Pid::from_raw(child.id().cast_signed());
-        // Both fail only if it has ended.
-        let _ = kill(pid, Signal::SIGTERM);
-        let deadline = Instant::now() + self.patience;
-        while child.try_wait().ok().flatten().is_none() {
-            if Instant::now() > deadline {
-                let _ = child.kill();
-            }
-            thread::sleep(STEP);
-        }
+        program::end(&mut child, self.patience);
     }
 
     /// Whether the server is a program, which is started again for the next check.
@@ -173,28 +161,4 @@ impl Drop for Server {
 
 fn is_crash(status: ExitStatus) -> bool {
     status.signal().is_some() || status.code() == Some(PANIC)
-}
-
-/// Returns the command that starts a program with a socket in place of `{}`.
-fn command(words: &[OsString], socket: &std::path::Path) -> Command {
-    let (name, arguments) = words
-        .split_first()
-        .map_or((OsStr::new(""), words), |(name, rest)| (name.as_os_str(), rest));
-    let mut command = Command::new(name);
-    let mut has_place = false;
-    for argument in arguments {
-        if argument == "{}" {
-            has_place = true;
-            command.arg(socket);
-        } else {
-            command.arg(argument);
-        }
-    }
-    if !has_place {
-        let mut option = OsString::from("--socket-path=");
-        option.push(socket);
-        command.arg(option);
-    }
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command
 }

@@ -4,19 +4,17 @@
 mod flags;
 
 mod body;
+mod command;
 mod feature;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
-use std::fmt::{self, Display, Formatter};
-
-use vfio_user::protocol::{
-    CapabilityError, Command, Header, MessageType, UnknownCommand, VersionError,
-};
+use vfio_user::protocol::{CapabilityError, Header, MessageType, UnknownCommand, VersionError};
 use vfio_user::zerocopy::FromBytes;
 
+pub(crate) use command::{CommandName, parse_command};
 pub(crate) use value::{Fields, Value};
 
 /// A message in parts that have names.
@@ -92,18 +90,5 @@ impl Decoded {
 
     pub(crate) fn command(&self) -> CommandName {
         CommandName(self.header.command.get())
-    }
-}
-
-/// The number of a command, which displays as its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct CommandName(pub(crate) u16);
-
-impl Display for CommandName {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match Command::try_from(self.0) {
-            Ok(command) => command.fmt(f),
-            Err(_) => f.pad(&format!("COMMAND_{}", self.0)),
-        }
     }
 }

@@ -1,9 +1,8 @@
 //! Which messages are shown.
 
 use clap::Args;
-use vfio_user::protocol::Command;
 
-use crate::message::{CommandName, Decoded, Fields, Value};
+use crate::message::{CommandName, Decoded, Fields, Value, parse_command};
 use crate::place;
 
 /// What to show
@@ -44,23 +43,6 @@ impl Filter {
     }
 }
 
-/// Parses the name of a command in lower case, with or without `device-`.
-fn parse_command(text: &str) -> Result<u16, String> {
-    let known = (0..=u16::from(u8::MAX)).filter_map(|number| Command::try_from(number).ok());
-    let name = |command: Command| command.to_string().to_lowercase().replace('_', "-");
-    let wanted = text.to_lowercase().replace('_', "-");
-    let matches = |command: &Command| {
-        let name = name(*command);
-        name == wanted || name.strip_prefix("device-") == Some(&wanted)
-    };
-    let all: Vec<_> = known.collect();
-    all.iter().copied().find(matches).map(u16::from).ok_or_else(|| {
-        let names: Vec<_> = all.iter().map(|command| name(*command)).collect();
-        let names: Vec<_> = names.iter().map(|name| name.trim_start_matches("device-")).collect();
-        format!("`{text}` is no command; accepted are {}", names.join(", "))
-    })
-}
-
 fn parse_region(text: &str) -> Result<String, String> {
     place::parse_region(text).map(|_| text.to_owned())
 }
@@ -68,15 +50,6 @@ fn parse_region(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn commands_have_the_names_of_the_protocol() {
-        assert_eq!(parse_command("region-write"), Ok(10));
-        assert_eq!(parse_command("DEVICE_SET_IRQS"), Ok(8));
-        assert_eq!(parse_command("set-irqs"), Ok(8));
-        let error = parse_command("regionwrite").unwrap_err();
-        assert!(error.contains("region-write-multi") && error.contains(" reset"), "{error}");
-    }
 
     #[test]
     fn commands_are_selected_and_excluded() {
