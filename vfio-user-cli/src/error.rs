@@ -10,6 +10,7 @@ use vfio_user::migration::StreamError;
 use vfio_user::monitor::ClientError;
 
 use crate::import::Problem;
+use crate::log::LogError;
 
 /// Why a command fails.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,12 @@ pub(crate) enum Error {
     /// A file holds something other than a state stream.
     #[error("{}", path.display())]
     Stream { path: PathBuf, source: StreamError },
+    /// A file holds something other than a log.
+    #[error("{}", path.display())]
+    Log { path: PathBuf, source: LogError },
+    /// A log does not have the connection to play.
+    #[error("{}: it has no connection {connection}", log.display())]
+    NoConnection { log: PathBuf, connection: u32 },
     /// A file is not a description of the device.
     #[error("{}: {problem}", path.display())]
     Description { path: PathBuf, problem: String },

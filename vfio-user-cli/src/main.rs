@@ -6,6 +6,7 @@ mod description;
 mod descriptor;
 mod device;
 mod error;
+mod framer;
 mod hex;
 mod import;
 mod interrupted;
@@ -17,6 +18,7 @@ mod place;
 mod print;
 mod program;
 mod proxy;
+mod replay;
 mod seconds;
 mod socket;
 mod state;
@@ -36,7 +38,7 @@ struct Program {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  the command succeeded
-  1  `vfu state --diff` found differences, or a check of `vfu conform` failed
+  1  `vfu state --diff` or `vfu replay` found differences, or a check of `vfu conform` failed
   2  the command failed, or its arguments are wrong; `vfu migrate` says whether the source runs
   3  `vfu migrate` cannot say whether the destination runs; the source stays stopped";
 
@@ -51,6 +53,7 @@ enum Command {
     Import(import::Arguments),
     Conform(conform::Arguments),
     Proxy(proxy::Arguments),
+    Replay(replay::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Import(arguments) => arguments.run().map(|()| ExitCode::SUCCESS),
         Command::Conform(arguments) => arguments.run(),
         Command::Proxy(arguments) => arguments.run().map(|()| ExitCode::SUCCESS),
+        Command::Replay(arguments) => arguments.run(),
     };
     done.unwrap_or_else(|error| {
         eprintln!("vfu: {}", error.whole());

@@ -47,22 +47,33 @@ pub(crate) fn receive(from: &UnixStream, buffer: &mut [u8], wait: bool) -> io::R
 }
 
 /// Sends all bytes, the descriptors with the first of them.
-pub(crate) fn send(to: &UnixStream, mut bytes: &[u8], fds: &[OwnedFd]) -> io::Result<()> {
+pub(crate) fn send(to: &UnixStream, mut bytes: &[u8], mut fds: &[OwnedFd]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let sent = send_some(to, bytes, fds, true)?;
+        (bytes, fds) = (&bytes[sent..], &[]);
+    }
+    Ok(())
+}
+
+/// Sends as many bytes as fit, with the descriptors; returns their number. Without `wait`, fails
+/// with `WouldBlock` if none fits.
+pub(crate) fn send_some(
+    to: &UnixStream,
+    bytes: &[u8],
+    fds: &[OwnedFd],
+    wait: bool,
+) -> io::Result<usize> {
     let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
     let mut space = [MaybeUninit::uninit(); CONTROL];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !borrowed.is_empty() && !control.push(SendAncillaryMessage::ScmRights(&borrowed)) {
         return Err(Errno::TOOMANYREFS.into());
     }
-    while !bytes.is_empty() {
-        match sendmsg(to, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL) {
-            Ok(sent) => {
-                bytes = &bytes[sent..];
-                control.clear();
-            }
+    let wait = if wait { SendFlags::empty() } else { SendFlags::DONTWAIT };
+    loop {
+        match sendmsg(to, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL | wait) {
             Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+            sent => return Ok(sent?),
         }
     }
-    Ok(())
 }

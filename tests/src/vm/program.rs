@@ -46,6 +46,15 @@ impl Program {
         examples().join(name)
     }
 
+    /// Returns the path of `vfu`.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be built.
+    pub fn vfu_path() -> PathBuf {
+        build(&["--package=vfio-user-cli", "--bin=vfu"]).join("vfu")
+    }
+
     /// Starts the device program at a path that cargo passes to integration tests.
     ///
     /// # Panics
@@ -148,19 +157,22 @@ impl Drop for Program {
 /// only, so this builds them, once.
 fn examples() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--package=vfio-user-examples", "--bins"]);
-        if !cfg!(debug_assertions) {
-            build.arg("--release");
-        }
-        build.current_dir(env!("CARGO_MANIFEST_DIR"));
-        let status = build.status().expect("cargo runs");
-        assert!(status.success(), "the examples cannot be built");
-        let test = env::current_exe().expect("a test has a path");
-        // A test is in `deps`, next to the programs.
-        let programs = test.parent().and_then(Path::parent).expect("a test is in a folder");
-        programs.to_owned()
-    })
+    FOLDER.get_or_init(|| build(&["--package=vfio-user-examples", "--bins"]))
+}
+
+/// Builds programs of the workspace, and returns the folder that they are in.
+fn build(what: &[&str]) -> PathBuf {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--quiet"]).args(what);
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    build.current_dir(env!("CARGO_MANIFEST_DIR"));
+    let status = build.status().expect("cargo runs");
+    assert!(status.success(), "{what:?} cannot be built");
+    let test = env::current_exe().expect("a test has a path");
+    // A test is in `deps`, next to the programs.
+    let programs = test.parent().and_then(Path::parent).expect("a test is in a folder");
+    programs.to_owned()
 }

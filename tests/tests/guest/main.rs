@@ -11,6 +11,7 @@ mod layout;
 mod life;
 mod message_uart;
 mod nvme;
+mod proxy;
 mod reset;
 mod serial;
 mod shared;

@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     #[arg(required_unless_present_any = ["program", "list"], conflicts_with = "program")]
     socket: Option<PathBuf>,
     /// Program to start for each check; `{}` in its arguments is the path of the socket
-    /// [default: `--socket-path={}` is added]
+    /// (without one, `--socket-path={}` is added)
     #[arg(last = true, value_name = "PROGRAM")]
     program: Vec<OsString>,
     /// Make only the check of this name; may be given several times

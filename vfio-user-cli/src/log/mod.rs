@@ -1,16 +1,22 @@
-//! Logs of connections, which `vfu proxy --log` writes. `docs/proxy.md` documents the format.
+//! Logs of connections: what `vfu proxy --log` writes and `vfu replay` reads. `docs/proxy.md`
+//! documents the format.
 
+mod read;
 mod write;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::descriptor::Descriptor;
 
+pub(crate) use read::{LogError, Reader};
 pub(crate) use write::Writer;
 
 /// The first bytes of a log.
-pub(crate) const MAGIC: [u8; 8] = *b"VFUPROXY";
+const MAGIC: [u8; 8] = *b"VFUPROXY";
 /// The version of the format.
 const VERSION: u32 = 1;
 /// The size of the head of a file, and of that of a record, in bytes.
@@ -18,6 +24,10 @@ const FILE_HEAD: usize = 16;
 const RECORD_HEAD: usize = 24;
 /// The size of a descriptor of a record, in bytes.
 const DESCRIPTOR: usize = 16;
+/// The most descriptors of a record: Linux passes no more with one send.
+pub(crate) const MAX_DESCRIPTORS: usize = 253;
+/// The size of the largest body of a record, in bytes.
+const MAX_BODY: usize = vfio_user::protocol::DRAIN_LIMIT;
 
 /// Who sends a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,7 +1,6 @@
 //! `vfu proxy`: shows what a VMM and a device say to each other.
 
 mod filter;
-mod framer;
 mod line;
 mod listener;
 mod pending;

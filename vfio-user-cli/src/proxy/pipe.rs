@@ -8,10 +8,10 @@ use std::os::unix::net::UnixStream;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::framer::{End, Framer, Piece};
 use super::tap::Tap;
 use crate::descriptor::Descriptor;
-use crate::log::Route;
+use crate::framer::{End, Framer, Piece};
+use crate::log::{MAX_DESCRIPTORS, Route};
 use crate::socket::{self, Received};
 
 /// The bytes of one receive: more than a socket holds by default.
@@ -153,7 +153,9 @@ impl<'a> Pipe<'a> {
     /// Shows the message that these bytes complete. That happens before they are sent, so that no
     /// reply is shown before its request.
     fn show(&mut self, bytes: &[u8], end: End, fds: &[OwnedFd]) {
-        self.descriptors.extend(fds.iter().map(Descriptor::of));
+        // A message in parts may have any number of them.
+        let room = MAX_DESCRIPTORS - self.descriptors.len();
+        self.descriptors.extend(fds.iter().take(room).map(Descriptor::of));
         self.message.extend(bytes);
         match end {
             End::Partial => return,

@@ -12,7 +12,7 @@ pub(crate) const FETCHED: usize = 4;
 #[bar(2: mem32, size = 0x2000, shared(0x1000..0x2000))]
 #[irq(intx, msix = 4)]
 pub(crate) struct Card {
-    #[reg(0x00, reset = 0x1234)]
+    #[reg(0x00)]
     status: u32,
     /// Reads bytes at an address into `status`.
     #[reg(0x08, wo, write_with = Self::fetch)]
@@ -35,6 +35,11 @@ impl Card {
     pub(crate) const FETCH: u64 = 8;
     pub(crate) const STORE: u64 = 0x10;
 
+    /// Returns a card with a value of `status`.
+    pub(crate) fn with_status(status: u32) -> Self {
+        Card { status, ..Card::default() }
+    }
+
     fn fetch(_: &mut Self, cx: &mut Cx<'_, Self>, address: u64) {
         cx.fetch(address, FETCHED, |fetched| fetched.expect("it is mapped"));
     }
@@ -54,6 +59,7 @@ impl Device for Card {
     }
 }
 
+/// Serves a card whose `status` is 0x1234.
 pub(crate) fn card() -> Running {
-    Running::at_path(Card::default)
+    Running::at_path(|| Card::with_status(0x1234))
 }

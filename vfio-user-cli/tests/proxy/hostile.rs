@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use vfio_user::EventFd;
 use vfio_user_tests::raw::RawClient;
 use vfio_user_tests::{PATIENCE, files, wire};
 
@@ -119,6 +120,20 @@ fn descriptors_stay_with_their_message() {
     }
     assert_eq!(proxy.descriptors(), before);
     proxy.finish();
+}
+
+/// All pass, and as many are shown as one send can have.
+#[test]
+fn a_message_in_parts_has_any_number_of_descriptors() {
+    let Between { proxy, client, server, .. } = between(&[]);
+    let message = wire::message(1, wire::command::SET_IRQS, 0, &[0; 20]);
+    let eventfd = EventFd::new().unwrap();
+    let fds = [eventfd.as_fd(); 200];
+    for part in message.chunks(18) {
+        client.send(part, &fds);
+        arrives(server.stream(), part);
+    }
+    assert_eq!(proxy.finish().matches("eventfd").count(), 253);
 }
 
 /// What a peer does not read stays with the other one.

@@ -3,6 +3,8 @@
 mod card;
 mod hostile;
 mod passes;
+mod replayed;
+mod servers;
 mod shown;
 
 use std::fs::{self, File};

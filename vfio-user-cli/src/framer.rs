@@ -6,16 +6,16 @@ use vfio_user::protocol::{DRAIN_LIMIT, HEADER_SIZE};
 
 /// A part of a receive: a message, or what has arrived of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Piece {
-    pub(super) bytes: Range<usize>,
+pub(crate) struct Piece {
+    pub(crate) bytes: Range<usize>,
     /// Whether these are the first bytes of the message.
-    pub(super) starts: bool,
-    pub(super) end: End,
+    pub(crate) starts: bool,
+    pub(crate) end: End,
 }
 
 /// How a piece ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     /// More of the message is to come.
     Partial,
     /// The message is complete.
@@ -29,7 +29,7 @@ pub(super) enum End {
 
 /// Cuts a stream into messages, by the sizes in their headers.
 #[derive(Debug, Default)]
-pub(super) struct Framer {
+pub(crate) struct Framer {
     header: [u8; HEADER_SIZE],
     /// The bytes of the current message that have arrived.
     arrived: usize,
@@ -38,7 +38,7 @@ pub(super) struct Framer {
 
 impl Framer {
     /// Adds the pieces in `bytes`, a part of a buffer that starts at `at`.
-    pub(super) fn cut(&mut self, bytes: &[u8], at: usize, pieces: &mut Vec<Piece>) {
+    pub(crate) fn cut(&mut self, bytes: &[u8], at: usize, pieces: &mut Vec<Piece>) {
         let mut start = 0;
         while start < bytes.len() {
             let starts = self.arrived == 0 && !self.is_broken;
@@ -56,7 +56,7 @@ impl Framer {
     }
 
     /// Returns the number of bytes that the current message is known to lack.
-    pub(super) fn missing(&self) -> usize {
+    pub(crate) fn missing(&self) -> usize {
         match self.arrived {
             _ if self.is_broken => 0,
             0 => 0,

@@ -1,0 +1,116 @@
+//! `vfu replay`: plays the client's side of a log against a server, and compares the replies.
+
+mod compare;
+mod difference;
+mod ignore;
+mod link;
+mod player;
+mod report;
+mod resources;
+mod server;
+mod stream;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use self::ignore::Ignored;
+use self::link::Link;
+use self::player::Player;
+use self::report::Report;
+use self::server::Server;
+use crate::error::Error;
+use crate::log::{Reader, Record, Sender};
+use crate::seconds::seconds;
+
+/// Play a log of `vfu proxy` against a server; exit with status 1 if its replies differ
+///
+/// Sends what the client of the log has sent, and compares what the server sends with the log,
+/// field by field. Ids of the server and times are not compared. Memory that the client has passed
+/// is replaced by empty memory of the same size: a log does not hold its contents. DMA by messages
+/// is served from the log.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Log to play
+    log: PathBuf,
+    /// Socket of the server, which must have no other client
+    #[arg(required_unless_present = "program", conflicts_with = "program")]
+    socket: Option<PathBuf>,
+    /// Program to start; `{}` in its arguments is the path of the socket
+    /// (without one, `--socket-path={}` is added)
+    #[arg(last = true, value_name = "PROGRAM")]
+    program: Vec<OsString>,
+    /// Print JSON: an object for each difference, and one at the end
+    #[arg(long)]
+    json: bool,
+    /// Report all differences, not only the first message that has one
+    #[arg(long)]
+    all: bool,
+    /// Do not compare these: commands (`mig-data-read`), reads of a place (`bar0+0x10`),
+    /// fields (`data`)
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    ignore: Vec<Ignored>,
+    /// Send each message no earlier than in the log, for devices with timers
+    #[arg(long)]
+    timed: bool,
+    /// Number of the connection to play
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    connection: u32,
+    /// Seconds to wait for the server to send or to receive a message
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    timeout: Duration,
+}
+
+impl Arguments {
+    pub(crate) fn run(self) -> Result<ExitCode, Error> {
+        let failed = |source| Error::Log { path: self.log.clone(), source };
+        let file = File::open(&self.log).map_err(|error| failed(error.into()))?;
+        let mut log = Reader::new(BufReader::new(file)).map_err(failed)?;
+        let server = match &self.socket {
+            Some(socket) => Server::at(socket),
+            None => Server::start(&self.program)?,
+        };
+        let mut player = Player::new(Link::new(server.connect()?, self.timeout), &self.ignore);
+        let mut report = Report::new(&self.log, self.connection, self.json);
+        let mut clock = Clock { is_waited_for: self.timed, start: None };
+        while let Some(record) = log.next().map_err(failed)? {
+            // The rest of a log is read all the same: it may be damaged.
+            if !report.sees(&record) || player.is_over() {
+                continue;
+            }
+            clock.wait(&record);
+            let found = player.play(&record).map_err(|error| server.failed(error))?;
+            report.differences(&found)?;
+            if !found.is_empty() && !self.all {
+                return report.end(player.outcome());
+            }
+        }
+        report.differences(&player.finish())?;
+        report.end(player.outcome())
+    }
+}
+
+/// The times of messages.
+struct Clock {
+    /// Whether a message waits for its time.
+    is_waited_for: bool,
+    /// The time of the first record, in the log and now.
+    start: Option<(Duration, Instant)>,
+}
+
+impl Clock {
+    /// Waits until a message of the client is due.
+    fn wait(&mut self, record: &Record) {
+        let (first, start) = *self.start.get_or_insert_with(|| (record.time, Instant::now()));
+        if self.is_waited_for && record.route.from == Sender::Client {
+            let due = record.time.saturating_sub(first);
+            thread::sleep(due.saturating_sub(start.elapsed()));
+        }
+    }
+}
