@@ -24,6 +24,7 @@ pub mod policies;
 pub mod puppet;
 pub mod ram;
 pub mod raw;
+pub mod recording;
 pub mod scripted;
 pub mod serve;
 pub mod stepped;

@@ -125,6 +125,11 @@ const _: () = {
         Dma: __vfio_user::Device,
     {
         const DESCRIPTOR: __vfio_user::Descriptor = __DESCRIPTOR;
+        const EVENTS: ::core::option::Option<__vfio_user::EventCodec<Self::Event>> = {
+            #[allow(unused_imports)]
+            use __vfio_user::NotRecorded as _;
+            __vfio_user::Recordable::<Self::Event>::CODEC
+        };
         fn load(&self, __slot: __vfio_user::Slot) -> u64 {
             match (__slot.block, __slot.register) {
                 (::core::option::Option::None, 0) => {

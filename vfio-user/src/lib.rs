@@ -124,6 +124,7 @@ mod model;
 pub mod monitor;
 pub mod pci;
 pub mod protocol;
+pub mod record;
 mod server;
 mod serving;
 mod shared;
@@ -131,6 +132,7 @@ mod shared;
 pub mod suite;
 #[expect(unsafe_code, reason = "the one place for it")]
 mod sys;
+mod tape;
 mod transport;
 mod wait;
 mod wake;

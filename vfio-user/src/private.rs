@@ -34,6 +34,7 @@ pub use crate::model::register::enter::{enter, enter_block, enter_elements};
 pub use crate::model::register::nested::{all_blocks, block_count};
 pub use crate::model::register::register_of_width;
 
+pub use crate::tape::{EventCodec, NotRecorded, Recordable};
 pub use serde_bytes::ByteBuf;
 
 /// Wraps bytes, to serialize them as bytes and not as a list of numbers.

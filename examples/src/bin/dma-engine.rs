@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use vfio_user::serde::{Deserialize, Serialize};
 use vfio_user::{
     Cx, Device, DmaError, DmaGuard, PciDevice, Remote, ResetKind, Result, Resumed, SessionDma,
 };
@@ -64,6 +65,8 @@ struct Job {
 }
 
 /// An event: one more descriptor is finished.
+#[derive(Serialize, Deserialize)]
+#[serde(crate = "vfio_user::serde")]
 struct Finished {
     epoch: u32,
     head: u32,

@@ -1,6 +1,7 @@
 //! QEMU's teaching device, for the same drivers. `docs/guide.md` builds it step by step.
 
 use tracing::debug;
+use vfio_user::serde::{Deserialize, Serialize};
 use vfio_user::{Cx, Device, DmaError, PciDevice, Register, ResetKind, Virtual};
 
 /// QEMU's teaching device: it computes factorials, raises interrupts and copies memory.
@@ -73,12 +74,16 @@ pub(crate) enum Direction {
     ToMemory,
 }
 
+/// A recording of the device has those of threads, as serde writes them.
+#[derive(Serialize, Deserialize)]
+#[serde(crate = "vfio_user::serde")]
 pub(crate) enum Event {
     Factorial {
         of: u32,
         is: u32,
     },
     /// To the device: the bytes read from memory.
+    #[serde(skip)]
     Read(Result<Vec<u8>, DmaError>),
     /// To memory.
     Write,

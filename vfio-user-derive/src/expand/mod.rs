@@ -64,6 +64,7 @@ fn expand(vis: &Visibility, device: &Device<'_>) -> TokenStream {
     let memory = memory::access(device);
     let declaration = driver::declaration(vis, device);
     let driver = driver::expand(device);
+    let events = events();
     let implementation = in_anonymous_const(
         &device.library,
         &quote! {
@@ -76,6 +77,7 @@ fn expand(vis: &Visibility, device: &Device<'_>) -> TokenStream {
             #[automatically_derived]
             impl #impl_generics __vfio_user::PciDevice for #ident #ty_generics #where_clause {
                 const DESCRIPTOR: __vfio_user::Descriptor = __DESCRIPTOR;
+                #events
                 #load
                 #store
                 #hook
@@ -88,6 +90,17 @@ fn expand(vis: &Visibility, device: &Device<'_>) -> TokenStream {
         },
     );
     quote!(#declaration #implementation)
+}
+
+/// Emits how events are recorded, which depends on the traits of their type.
+fn events() -> TokenStream {
+    quote! {
+        const EVENTS: ::core::option::Option<__vfio_user::EventCodec<Self::Event>> = {
+            #[allow(unused_imports)]
+            use __vfio_user::NotRecorded as _;
+            __vfio_user::Recordable::<Self::Event>::CODEC
+        };
+    }
 }
 
 /// Adds a bound so that a missing `impl Device` is reported once, at the struct, and not for every

@@ -5,6 +5,7 @@ mod irqs;
 mod memory;
 
 use std::fs::File;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::device::{Clock, PciDevice};
@@ -14,6 +15,7 @@ use crate::function::{BackgroundWork as _, Function, Migrate as _, PciFunction};
 use crate::migration::StateError;
 use crate::model::{RegisterValue, ResetKind};
 use crate::protocol::{Errno, IrqIndex, RegionFlags, RegionIndex};
+use crate::record::{Replay, ReplayError, replay};
 use crate::serving::while_serving;
 use crate::shared::Shared;
 use crate::wait::FOR_EVER;
@@ -192,6 +194,16 @@ impl<D: PciDevice> Bench<D> {
         memory::map_by_messages(&bench.function, Self::MEMORY)?;
         bench.assign_all()?;
         Ok(bench)
+    }
+
+    /// Replays the recording of a served device with this device, and compares what it does: see
+    /// [`record::replay`](crate::record::replay).
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`]; [`ReplayError::Differs`] has the first difference.
+    pub fn replay(device: D, recording: impl AsRef<Path>) -> Result<Replay, ReplayError> {
+        replay(device, recording)
     }
 
     /// Creates a bench that drops interrupts and needs no descriptors.

@@ -6,6 +6,7 @@ use super::calls::Hook;
 use super::{Cx, Device, Timer};
 use crate::migration::{Exchange, OldState, StateError, StateReader, StateWriter, WireType};
 use crate::model::{Descriptor, Slot};
+use crate::tape::EventCodec;
 
 /// A device whose registers the runtime can reach. Derive it:
 ///
@@ -93,6 +94,9 @@ pub trait PciDevice: Device + Send + 'static {
     fn run_timer(&mut self, cx: &mut Cx<'_, Self>, slot: Slot) {
         let _ = (cx, slot);
     }
+
+    /// How events from threads are recorded; `None` if their type lacks the traits of serde.
+    const EVENTS: Option<EventCodec<Self::Event>> = None;
 
     /// Whether [`convert_state`](Self::convert_state) does anything.
     const CONVERTS: bool = false;

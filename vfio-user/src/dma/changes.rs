@@ -8,6 +8,7 @@ use super::table::Table;
 use super::{Accepted, Completed, Dma, DmaError, NewRegion, PendingUnmap, Sweep};
 use crate::protocol::Errno;
 use crate::sys::barrier_everywhere;
+use crate::tape::Act;
 
 #[derive(Debug, Default)]
 pub(super) struct Changes {
@@ -39,6 +40,7 @@ impl Dma {
     /// Ends the session, at a reset or because the client is gone. From then on every handle,
     /// guard, fetch and queued write of the session fails. The memory stays mapped.
     pub(crate) fn end_session(&self) {
+        self.note(|| Act::EndDma);
         let mut changes = self.changes();
         let session = self.shared.status.end_session();
         let mapped = self.mapped(&changes).in_session(session);
@@ -108,6 +110,11 @@ impl Dma {
         if new {
             let region =
                 region.open(&mut changes.files, &self.shared.status, &self.shared.transfers)?;
+            self.note(|| region.mapped_by());
+            let region = match self.tap() {
+                None => region,
+                Some(tap) => region.tapped(tap),
+            };
             self.set_mapped(&mut changes, table.with(Arc::new(region)));
         }
         Ok(new)
@@ -130,6 +137,7 @@ impl Dma {
         changes.expect_free(first, last)?;
         let table = self.mapped(&changes);
         let regions = table.inside(first, last)?;
+        self.note(|| Act::Unmap { first, last });
         let logs = regions.iter().map(|region| Arc::clone(region.log())).collect();
         let unmap = PendingUnmap::new(logs);
         if !regions.is_empty() {
@@ -164,6 +172,7 @@ impl Dma {
     /// Removes all memory, stops logging, and forgets held memory: guards keep it alive, but it
     /// occupies no address of the next client. A stopped device runs again.
     pub(crate) fn disconnect(&self) -> PendingUnmap {
+        self.note(|| Act::LeaveDma);
         self.stop_logging();
         self.unpause();
         self.changes().pending_unmaps.clear();

@@ -1,6 +1,7 @@
 //! The client's memory as the device accesses it: by IOVA.
 
 mod address_space;
+mod backing;
 mod chain;
 mod changes;
 mod error;
@@ -19,13 +20,15 @@ mod segment;
 mod session_dma;
 mod status;
 mod table;
+mod tapped;
 mod transfers;
 mod unmap;
 #[cfg(feature = "vm-memory")]
 mod vm;
+mod words;
 
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use arc_swap::ArcSwap;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -48,6 +51,7 @@ pub use vm::{DirtyMark, DirtyMarks, DmaSnapshot};
 
 use crate::model::RegisterValue;
 use crate::shared::Atomic;
+use crate::tape::Tap;
 use changes::Changes;
 use held::HeldTable;
 use hint::Hint;
@@ -148,6 +152,8 @@ struct Shared {
     transfers: Arc<Transfers>,
     /// Held while the table is changed.
     changes: Mutex<Changes>,
+    /// What records the device, or replays it.
+    tap: OnceLock<Arc<dyn Tap>>,
 }
 
 impl Dma {

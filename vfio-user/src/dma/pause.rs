@@ -7,11 +7,13 @@ use arc_swap::Guard;
 use super::held::TableRef;
 use super::table::Table;
 use super::{Changes, Dma, DmaError, PendingUnmap};
+use crate::tape::Act;
 
 impl Dma {
     /// Blocks all memory for every thread but the device's own: no new access begins. The returned
     /// unmap is finished when no guard is left.
     pub(crate) fn pause(&self) -> PendingUnmap {
+        self.note(|| Act::PauseDma);
         let mut changes = self.changes();
         // Every holder of memory holds regions that existed before.
         let old = self.mapped(&changes);
@@ -27,6 +29,7 @@ impl Dma {
 
     /// Lets the device access the memory again.
     pub(crate) fn unpause(&self) {
+        self.note(|| Act::UnpauseDma);
         let mut changes = self.changes();
         let mut table = self.mapped(&changes);
         changes.paused = None;

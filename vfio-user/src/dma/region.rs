@@ -3,9 +3,9 @@
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
 
 use super::DmaError;
+use super::backing::{Backing, Tapped};
 use super::file::{Accepted, AccessMode, ClientFile, Files, Identity, Incoming};
 use super::log::PageLog;
 use super::rights::Rights;
@@ -13,10 +13,9 @@ use super::status::{Session, Status};
 use super::transfers::{MessageRegion, Transfers};
 use super::unmap::RegionToken;
 use crate::fds::PeerFd;
-use crate::model::RegisterValue;
 use crate::protocol::Errno;
-use crate::shared::Atomic;
 use crate::sys::{Lost, Mapping, SharedBytes};
+use crate::tape::RegionKind;
 
 /// The identity of a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +40,17 @@ pub(crate) struct Outline {
 /// A region that a client requests to add.
 pub(crate) struct NewRegion {
     span: Span,
-    /// The file and how to access it; without it, messages reach the bytes.
-    file: Option<(Incoming, AccessMode)>,
+    source: Source,
+}
+
+/// What a region that is requested is of.
+enum Source {
+    /// Messages reach the bytes.
+    Messages,
+    /// A file, and how to access it.
+    File(Box<Incoming>, AccessMode),
+    /// A recording, of memory that was mapped or not.
+    Recording { is_mapped: bool },
 }
 
 impl NewRegion {
@@ -53,7 +61,10 @@ impl NewRegion {
     /// EINVAL if it is empty or wraps around the address space.
     pub(crate) fn messages(iova: u64, size: u64, rights: Rights) -> Result<Self, Errno> {
         let last = last_address(iova, size)?;
-        Ok(NewRegion { span: Span { first: iova, last, rights, identity: None }, file: None })
+        Ok(NewRegion {
+            span: Span { first: iova, last, rights, identity: None },
+            source: Source::Messages,
+        })
     }
 
     /// Creates a region of `file` from `offset` on, which need not be aligned.
@@ -75,7 +86,12 @@ impl NewRegion {
         let file = Incoming::new(file, offset, size, accepted)?;
         let identity = Some(file.identity());
         let span = Span { first: iova, last, rights, identity };
-        Ok(NewRegion { span, file: Some((file, access)) })
+        Ok(NewRegion { span, source: Source::File(Box::new(file), access) })
+    }
+
+    /// Makes a recording answer accesses.
+    pub(super) fn answered_by_recording(self, is_mapped: bool) -> Self {
+        NewRegion { source: Source::Recording { is_mapped }, ..self }
     }
 
     pub(super) fn span(&self) -> &Span {
@@ -91,15 +107,16 @@ impl NewRegion {
         status: &Arc<Status>,
         transfers: &Arc<Transfers>,
     ) -> Result<Region, Errno> {
-        let NewRegion { span, file } = self;
-        let backing = match file {
-            None => {
+        let NewRegion { span, source } = self;
+        let backing = match source {
+            Source::Recording { is_mapped } => Backing::Replayed { is_mapped },
+            Source::Messages => {
                 transfers.prepare()?;
                 Backing::Messages(Arc::clone(transfers))
             }
-            Some((incoming, access)) => {
+            Source::File(incoming, access) => {
                 let Identity { offset, .. } = incoming.identity();
-                let file = files.open(incoming, span.rights, access)?;
+                let file = files.open(*incoming, span.rights, access)?;
                 match file.offset_in_mapping(offset) {
                     Some(start) => Backing::Mapped { file, start },
                     None => Backing::File { file, start: offset },
@@ -110,17 +127,6 @@ impl NewRegion {
         let status = Arc::clone(status);
         Ok(Region { span, backing, status, log, token: RegionToken::new() })
     }
-}
-
-/// How the bytes of a region are accessed.
-#[derive(Clone, Debug)]
-enum Backing {
-    /// In a mapping of the client's file, `start` bytes from its start.
-    Mapped { file: Arc<ClientFile>, start: usize },
-    /// By reads and writes of the client's file, `start` bytes from its start.
-    File { file: Arc<ClientFile>, start: u64 },
-    /// By messages to the client.
-    Messages(Arc<Transfers>),
 }
 
 /// A range of addresses with one backing.
@@ -178,10 +184,10 @@ impl Region {
 
     pub(super) fn outline(&self) -> Outline {
         let Span { first, last, rights, .. } = self.span;
-        let by = match self.backing {
-            Backing::Mapped { .. } => "mapped",
-            Backing::File { .. } => "file",
-            Backing::Messages(_) => "messages",
+        let by = match self.backing.kind() {
+            RegionKind::Mapped => "mapped",
+            RegionKind::File => "file",
+            RegionKind::Messages => "messages",
         };
         Outline { first, last, rights, by }
     }
@@ -200,7 +206,7 @@ impl Region {
 
     #[inline]
     pub(super) fn is_mapped(&self) -> bool {
-        matches!(self.backing, Backing::Mapped { .. })
+        self.backing.is_mapped()
     }
 
     #[inline]
@@ -210,26 +216,36 @@ impl Region {
 
     /// Returns the mapping, and the start of the region in it.
     pub(super) fn mapping(&self) -> Option<(&Mapping, usize)> {
-        match &self.backing {
-            Backing::Mapped { file, start } => file.mapping().map(|mapping| (mapping, *start)),
-            _ => None,
-        }
+        self.backing.mapping()
     }
 
     /// Returns the file, and the start of the region in it.
     pub(super) fn file(&self) -> Option<(&ClientFile, u64)> {
-        match &self.backing {
-            Backing::Mapped { file, .. } | Backing::File { file, .. } => {
-                self.span.identity.map(|identity| (&**file, identity.offset))
-            }
-            Backing::Messages(_) => None,
-        }
+        let identity = self.span.identity?;
+        self.backing.file().map(|file| (file, identity.offset))
     }
 
     /// Checks that the device has these rights at `offset`.
     #[inline]
     pub(super) fn check(&self, offset: u64, wanted: Rights) -> Result<(), DmaError> {
         self.span.rights.check(wanted, self.span.first + offset)
+    }
+
+    pub(super) fn backing(&self) -> &Backing {
+        &self.backing
+    }
+
+    pub(super) fn set_backing(&mut self, backing: Backing) {
+        self.backing = backing;
+    }
+
+    /// Returns what records or replays the accesses.
+    #[inline]
+    pub(super) fn tap(&self) -> Option<&Tapped> {
+        match &self.backing {
+            Backing::Tapped(tapped) => Some(tapped),
+            _ => None,
+        }
     }
 
     /// Returns the transfers, if messages reach the region.
@@ -249,7 +265,18 @@ impl Region {
         data: &mut [u8],
     ) -> Result<(), DmaError> {
         self.status.note_read(data.len() as u64);
-        match &self.backing {
+        self.read_from(&self.backing, session, offset, data)
+    }
+
+    #[inline]
+    fn read_from(
+        self: &Arc<Self>,
+        backing: &Backing,
+        session: Session,
+        offset: u64,
+        data: &mut [u8],
+    ) -> Result<(), DmaError> {
+        match backing {
             Backing::Mapped { file, start } => {
                 let done = file.mapping().map(|mapping| mapping.read(at(*start, offset), data));
                 done.unwrap_or(Err(Lost)).map_err(|Lost| self.lost())
@@ -259,6 +286,10 @@ impl Region {
                 .read_exact_at(data, start + offset)
                 .map_err(|source| self.io(offset, source)),
             Backing::Messages(transfers) => transfers.read(self, session, offset, data),
+            Backing::Tapped(tapped) => tapped.read(self.first() + offset, data, |data| {
+                self.read_from(&tapped.inner, session, offset, data)
+            }),
+            Backing::Replayed { .. } => Err(self.lost()),
         }
     }
 
@@ -269,20 +300,21 @@ impl Region {
         offset: u64,
         data: &[u8],
     ) -> Result<(), DmaError> {
-        let written = self.write_unmarked(session, offset, data);
+        let written = self.write_to(&self.backing, session, offset, data);
         // A failed write may have written a part.
         self.mark_dirty(offset, data.len() as u64);
         written
     }
 
     #[inline]
-    fn write_unmarked(
+    fn write_to(
         self: &Arc<Self>,
+        backing: &Backing,
         session: Session,
         offset: u64,
         data: &[u8],
     ) -> Result<(), DmaError> {
-        match &self.backing {
+        match backing {
             Backing::Mapped { file, start } => {
                 let done = file.mapping().map(|mapping| mapping.write(at(*start, offset), data));
                 done.unwrap_or(Err(Lost)).map_err(|Lost| self.lost())
@@ -292,6 +324,10 @@ impl Region {
                 .write_all_at(data, start + offset)
                 .map_err(|source| self.io(offset, source)),
             Backing::Messages(transfers) => transfers.write(self, session, offset, data),
+            Backing::Tapped(tapped) => tapped.write(self.first() + offset, data, || {
+                self.write_to(&tapped.inner, session, offset, data)
+            }),
+            Backing::Replayed { .. } => Err(self.lost()),
         }
     }
 
@@ -319,52 +355,6 @@ impl Region {
         }
     }
 
-    /// Loads a little-endian word in one access, with acquire ordering.
-    pub(super) fn load<T: RegisterValue>(&self, offset: u64) -> Result<T, DmaError> {
-        let width = usize::from(T::WIDTH);
-        let (mapping, at) = self.check_word(offset, width)?;
-        let mut bytes = [0; 8];
-        mapping.read(at, &mut bytes[..width]).map_err(|Lost| self.lost())?;
-        self.status.note_read(width as u64);
-        fence(Ordering::Acquire);
-        Ok(T::from_bits(u64::from_le_bytes(bytes)))
-    }
-
-    /// Stores a word, as `load`, with release ordering.
-    pub(super) fn store<T: RegisterValue>(&self, offset: u64, value: T) -> Result<(), DmaError> {
-        let width = usize::from(T::WIDTH);
-        let (mapping, at) = self.check_word(offset, width)?;
-        fence(Ordering::Release);
-        let stored = mapping.write(at, &value.to_bits().to_le_bytes()[..width]);
-        self.mark_dirty(offset, width as u64);
-        stored.map_err(|Lost| self.lost())
-    }
-
-    /// Writes `data`, its last word by itself and with release ordering: the largest word that is
-    /// aligned.
-    pub(super) fn publish(
-        self: &Arc<Self>,
-        session: Session,
-        offset: u64,
-        data: &[u8],
-    ) -> Result<(), DmaError> {
-        let width = self.last_word(offset, data.len());
-        let (head, word) = data.split_at(data.len() - width);
-        self.write(session, offset, head)?;
-        fence(Ordering::Release);
-        self.write(session, offset + head.len() as u64, word)
-    }
-
-    /// Returns the size of the largest aligned word at the end of a range.
-    fn last_word(&self, offset: u64, len: usize) -> usize {
-        let end = match self.mapping() {
-            Some((mapping, start)) => mapping.address(at(start, offset), len).addr() + len,
-            None => at(0, self.first().wrapping_add(offset)).wrapping_add(len),
-        };
-        let fits = |width: &usize| *width <= len && end.is_multiple_of(*width);
-        [8, 4, 2, 1].into_iter().find(fits).unwrap_or(0)
-    }
-
     /// Returns bytes from `offset` on, all inside, which must be mapped.
     pub(super) fn mapped_bytes(
         &self,
@@ -372,30 +362,6 @@ impl Region {
         len: usize,
     ) -> Result<SharedBytes<'_>, DmaError> {
         self.place(offset).map(|(mapping, at)| mapping.bytes(at, len))
-    }
-
-    pub(super) fn atomic<A: Atomic, R>(
-        &self,
-        offset: u64,
-        operation: impl FnOnce(&A) -> R,
-    ) -> Result<R, DmaError> {
-        let (mapping, at) = self.check_word(offset, size_of::<A>())?;
-        let result = mapping.atomic(at, operation);
-        self.status.note_read(size_of::<A>() as u64);
-        self.mark_dirty(offset, size_of::<A>() as u64);
-        result.map_err(|Lost| self.lost())
-    }
-
-    /// Returns the position of a word that can be accessed in one piece.
-    #[inline]
-    fn check_word(&self, offset: u64, width: usize) -> Result<(&Mapping, usize), DmaError> {
-        let (mapping, at) = self.place(offset)?;
-        let aligned = mapping.address(at, width).addr().is_multiple_of(width);
-        if aligned {
-            Ok((mapping, at))
-        } else {
-            Err(DmaError::Misaligned { iova: self.first() + offset })
-        }
     }
 
     /// Returns the position of a byte in a mapping.
@@ -406,7 +372,7 @@ impl Region {
         if mapping.is_lost() { Err(self.lost()) } else { Ok((mapping, at(start, offset))) }
     }
 
-    fn lost(&self) -> DmaError {
+    pub(super) fn lost(&self) -> DmaError {
         DmaError::Lost { iova: self.first() }
     }
 
@@ -418,7 +384,7 @@ impl Region {
 /// Converts an offset. A mapped region fits in the address space, so an offset that does not fit is
 /// outside.
 #[inline]
-fn at(start: usize, offset: u64) -> usize {
+pub(super) fn at(start: usize, offset: u64) -> usize {
     usize::try_from(offset).map_or(usize::MAX, |offset| start.saturating_add(offset))
 }
 

@@ -107,6 +107,7 @@ impl DmaSegment {
     /// Rust reference may point to it, and writes through it must be reported by
     /// [`mark_dirty`](Self::mark_dirty). The address is valid as long as the segment lives.
     pub fn address(&self) -> Option<NonNull<u8>> {
+        self.region.note_direct();
         let (mapping, start) = self.region.mapping()?;
         let offset = start + usize::try_from(self.start).ok()?;
         NonNull::new(mapping.address(offset, usize::try_from(self.len).ok()?))
@@ -114,6 +115,7 @@ impl DmaSegment {
 
     /// Returns the client's file behind it, and its start in that file.
     pub fn file(&self) -> Option<(BorrowedFd<'_>, u64)> {
+        self.region.note_direct();
         self.region.file().map(|(file, offset)| (file.as_fd(), offset + self.start))
     }
 
@@ -226,7 +228,7 @@ impl DmaSegment {
 
     /// Returns whether it is in a mapping.
     pub(super) fn is_mapped(&self) -> bool {
-        self.region.is_mapped()
+        self.region.is_mapped() && self.region.tap().is_none()
     }
 
     /// Checks an access, and returns its start in the region.

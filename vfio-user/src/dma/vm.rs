@@ -126,6 +126,7 @@ fn slice(
     let Piece { region, offset, len } = piece;
     region.status().check(session, region.first() + offset)?;
     region.check(offset, wanted)?;
+    region.note_direct();
     let (mapping, at) = region.place(offset).inspect_err(warn_of_unmapped)?;
     Ok(volatile_slice(mapping, at, len, DirtyMark { region, start: offset }))
 }

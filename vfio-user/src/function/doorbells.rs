@@ -102,12 +102,17 @@ impl Doorbells {
 
     /// Returns one of the doorbells that [`poll`](Self::poll) has counted, if it is still
     /// signalled.
-    pub(super) fn take(&self, number: usize) -> Option<Rung> {
+    pub(super) fn take(&self, number: usize) -> Option<u32> {
         let WakeSource::Doorbell(index) = WakeSource::of(self.ready.get(number)?) else {
             return None;
         };
+        self.all.get(index as usize)?.eventfd.as_ref()?.take()?;
+        Some(index)
+    }
+
+    /// Returns where a doorbell is, and the value that a signal stands for.
+    pub(super) fn rung(&self, index: u32) -> Option<Rung> {
         let doorbell = self.all.get(index as usize)?;
-        doorbell.eventfd.as_ref()?.take()?;
         Some((doorbell.bar, doorbell.slot, doorbell.shown.value))
     }
 }

@@ -17,6 +17,7 @@ mod window_peek;
 pub use background_work::BackgroundWork;
 pub use function::{Doorbell, Function};
 pub use migrate::Migrate;
+pub(crate) use pci_function::AccessedPlace;
 pub(crate) use pci_function::CONFIG_BAR;
 pub use pci_function::PciFunction;
 pub use peek::{Peek, PeekError};

@@ -6,6 +6,7 @@ mod call;
 mod config;
 mod memory;
 mod migration;
+mod place_name;
 mod reset;
 mod spin;
 mod stopped;
@@ -42,9 +43,11 @@ use spin::Spin;
 const CONFIG: usize = layout::CONFIG as usize;
 
 mod state;
+mod tapped;
 mod timers;
 
 use config::DisabledRegions;
+pub(crate) use place_name::AccessedPlace;
 use state::Initial;
 
 /// The rules for accesses to registers of configuration space: those of a BAR with default rules.

@@ -94,6 +94,13 @@ impl WatchedRegister {
         shared.load_bits(self.offset, self.width).unwrap_or(self.seen)
     }
 
+    /// Stores a value as the guest does.
+    pub(super) fn store(&self, shared: &Shared, bits: u64) {
+        let bytes = bits.to_le_bytes();
+        // Without the memory there is nothing to replay.
+        let _ = shared.write(self.offset, &bytes[..self.width.into()]);
+    }
+
     /// Returns whether a guest has written since the last look, or the device has changed `field`,
     /// the value that it stores, if it stores one. Lost memory does not change any more.
     pub(super) fn is_unseen(&self, shared: &Shared, field: Option<u64>) -> bool {

@@ -176,7 +176,8 @@ impl Interrupts {
     pub(crate) fn poll_control(&self, control: &Control) {
         let mut state = self.state();
         if control.take() {
-            state.mask(control.index, control.vector, control.action == IrqAction::Mask);
+            let masked = control.action == IrqAction::Mask;
+            state.mask_all(control.index, masked, [control.vector]);
         }
     }
 

@@ -10,6 +10,7 @@ mod model;
 mod resample;
 mod saved;
 mod session;
+mod tapped;
 #[cfg(test)]
 mod tests;
 mod vectors;
@@ -36,6 +37,7 @@ use crate::log_throttle::LogThrottle;
 use crate::model::Descriptor;
 use crate::pci::{InterruptControls, Signals};
 use crate::protocol::{Errno, IrqAction, IrqIndex, IrqInfoFlags};
+use crate::tape::{Act, Tap};
 
 /// The indices that a guest enables in a control word.
 const MESSAGES: [IrqIndex; 2] = [IrqIndex::Msi, IrqIndex::Msix];
@@ -86,6 +88,8 @@ struct State {
     /// Whether the guest has disabled INTx, or the function is in a low power state.
     line_disabled: bool,
     controls: Controls,
+    /// What records the device, or replays it.
+    tap: Option<Arc<dyn Tap>>,
 }
 
 impl Interrupts {
@@ -107,6 +111,7 @@ impl Interrupts {
                 waiting: Waiting::new(sources),
                 line_disabled: false,
                 controls: Controls::default(),
+                tap: None,
             }),
             control_changes: AtomicBool::new(false),
             waits: AtomicBool::new(false),
@@ -275,6 +280,8 @@ impl Interrupts {
     pub(crate) fn assign(&self, index: IrqIndex, start: u32, fds: PeerFds) -> Result<(), Errno> {
         let triggers = adopt_all(fds)?;
         let mut state = self.state();
+        let count = u32::try_from(triggers.len()).unwrap_or(u32::MAX);
+        state.note(|| Act::Assign { index: index.into(), start, count });
         for (vector, trigger) in (start..).zip(triggers) {
             state.vectors[index as usize].assign(vector, Some(trigger));
         }
@@ -285,6 +292,7 @@ impl Interrupts {
     /// Removes the eventfds of `count` vectors from `start` on.
     pub(crate) fn deassign(&self, index: IrqIndex, start: u32, count: u32) {
         let mut state = self.state();
+        state.note(|| Act::Deassign { index: index.into(), start, count });
         for vector in start..start + count {
             state.vectors[index as usize].assign(vector, None);
         }
@@ -294,6 +302,7 @@ impl Interrupts {
     /// Removes all eventfds and masks of the client for an index.
     pub(crate) fn disable(&self, index: IrqIndex) {
         let mut state = self.state();
+        state.note(|| Act::DisableIrqs { index: index.into() });
         state.vectors[index as usize].clear();
         state.update_line();
         self.ignore_index(&mut state, index);
@@ -313,14 +322,13 @@ impl Interrupts {
             EventFd::signal_all(vectors.into_iter().filter_map(|vector| of_index.eventfd(vector)));
             return;
         }
-        for vector in vectors {
-            state.mask(index, vector, action == IrqAction::Mask);
-        }
+        state.mask_all(index, action == IrqAction::Mask, vectors);
     }
 
     /// Handles a disconnected client: ends its session and drops its pending interrupts.
     pub(crate) fn disconnect(&self) {
         let mut state = self.state();
+        state.note(|| Act::LeaveIrqs);
         self.end_session_of(&mut state);
         for vectors in &mut state.vectors {
             vectors.clear();
@@ -351,6 +359,7 @@ impl State {
 
     /// Returns the eventfd that the client has assigned to the message of a source.
     fn eventfd(&self, source: u16) -> io::Result<Option<EventFd>> {
+        self.note_eventfd();
         match self.route(source) {
             (IrqIndex::Intx, _) => Ok(None),
             (index, vector) => {

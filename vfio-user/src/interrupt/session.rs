@@ -4,6 +4,7 @@ use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 
 use super::{Interrupts, State};
+use crate::tape::Act;
 
 /// The number of a session: the time between two events that end the work of a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,9 @@ impl Interrupts {
     /// Ends the session: a handle that was obtained in it raises nothing any more, on any thread.
     /// Interrupts that are raised already do not change.
     pub(crate) fn end_session(&self) {
-        self.end_session_of(&mut self.state());
+        let mut state = self.state();
+        state.note(|| Act::EndIrqs);
+        self.end_session_of(&mut state);
     }
 
     /// Ends the session under the lock, so that no handle is in the middle of an operation.

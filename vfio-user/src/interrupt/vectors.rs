@@ -9,6 +9,7 @@ use crate::dma::PostedWrites;
 use crate::eventfd::EventFd;
 use crate::pci::MessageControl;
 use crate::protocol::IrqIndex;
+use crate::tape::Tap;
 
 /// One vector.
 #[derive(Debug, Default)]
@@ -58,6 +59,8 @@ pub(super) struct Vectors {
     touched: bool,
     /// Whether the device is stopped.
     held: bool,
+    /// What records the interrupts, or compares them.
+    tap: Option<Arc<dyn Tap>>,
 }
 
 impl Vectors {
@@ -69,9 +72,14 @@ impl Vectors {
             control: MessageControl::default(),
             touched: false,
             held: false,
+            tap: None,
         };
         vectors.reset();
         vectors
+    }
+
+    pub(super) fn set_tap(&mut self, tap: &Arc<dyn Tap>) {
+        self.tap = Some(Arc::clone(tap));
     }
 
     pub(super) fn count(&self) -> u32 {
@@ -191,8 +199,12 @@ impl Vectors {
             // Mask it first: the acknowledgement may arrive as soon as it is signalled.
             vector.mask();
         }
-        vector.trigger.iter().for_each(EventFd::signal);
         vector.delivered += 1;
+        if let Some(tap) = &self.tap {
+            tap.interrupt(self.index.into(), number);
+        }
+        let trigger = self.eventfd(number);
+        trigger.into_iter().for_each(EventFd::signal);
         true
     }
 

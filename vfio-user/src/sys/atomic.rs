@@ -1,6 +1,6 @@
 //! Atomic operations on shared memory.
 
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 /// A word of shared memory for atomic operations: [`AtomicU8`] to [`AtomicU64`].
 pub trait Atomic: sealed::Atomic {}
@@ -12,11 +12,18 @@ mod sealed {
         /// `address` is aligned to the size of the word, and mapped as long as the result is used;
         /// it is writable unless the word is only loaded, relaxed.
         unsafe fn at<'a>(address: *mut u8) -> &'a Self;
+
+        /// Returns a word that holds the low bits.
+        fn new(bits: u64) -> Self;
+
+        fn get(&self) -> u64;
+
+        fn set(&self, bits: u64);
     }
 }
 
 macro_rules! atomics {
-    ($($atomic:ty),*) => {$(
+    ($($atomic:ty: $word:ty),*) => {$(
         impl Atomic for $atomic {}
 
         impl sealed::Atomic for $atomic {
@@ -26,11 +33,27 @@ macro_rules! atomics {
                 // reference to its bytes exists.
                 unsafe { <$atomic>::from_ptr(address.cast()) }
             }
+
+            #[expect(clippy::allow_attributes, reason = "the widest word loses nothing")]
+            #[allow(clippy::cast_possible_truncation, reason = "the low bits")]
+            fn new(bits: u64) -> Self {
+                <$atomic>::new(bits as $word)
+            }
+
+            fn get(&self) -> u64 {
+                self.load(Ordering::SeqCst).into()
+            }
+
+            #[expect(clippy::allow_attributes, reason = "the widest word loses nothing")]
+            #[allow(clippy::cast_possible_truncation, reason = "the low bits")]
+            fn set(&self, bits: u64) {
+                self.store(bits as $word, Ordering::SeqCst);
+            }
         }
     )*};
 }
 
-atomics!(AtomicU8, AtomicU16, AtomicU32, AtomicU64);
+atomics!(AtomicU8: u8, AtomicU16: u16, AtomicU32: u32, AtomicU64: u64);
 
 /// Returns a word of shared memory.
 ///

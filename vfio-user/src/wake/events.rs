@@ -239,14 +239,30 @@ impl<E> Events<E> {
     /// Takes the events that wait now, the device's own first. Events that are posted while these
     /// are handled are taken the next time, so that clients are served in between.
     pub(crate) fn take(&self) -> VecDeque<Posted<E>> {
-        let mut events = mem::take(&mut *self.own.borrow_mut());
-        if self.mailbox.posted.load(Ordering::Acquire) {
-            let mut queue = self.mailbox.queue();
-            self.mailbox.wake.take();
-            self.mailbox.posted.store(false, Ordering::Release);
-            events.append(&mut queue);
-        }
+        let (mut events, mut remote) = self.take_each();
+        events.append(&mut remote);
         events
+    }
+
+    /// As [`take`](Self::take): the device's own, and those of other threads.
+    pub(crate) fn take_each(&self) -> (VecDeque<Posted<E>>, VecDeque<Posted<E>>) {
+        let own = mem::take(&mut *self.own.borrow_mut());
+        if !self.mailbox.posted.load(Ordering::Acquire) {
+            return (own, VecDeque::new());
+        }
+        let mut queue = self.mailbox.queue();
+        self.mailbox.wake.take();
+        self.mailbox.posted.store(false, Ordering::Release);
+        (own, mem::take(&mut *queue))
+    }
+
+    /// Returns an event as another thread posts it, for the current session or any.
+    pub(crate) fn posted(&self, event: E, of_session: bool) -> Posted<E> {
+        if of_session {
+            Posted::OfSession(event, self.mailbox.session.load(Ordering::Relaxed))
+        } else {
+            Posted::Event(event)
+        }
     }
 }
 

@@ -4,7 +4,7 @@ mod events;
 mod wake_set;
 mod watch;
 
-pub(crate) use events::Events;
+pub(crate) use events::{Events, Posted};
 pub use events::{PostError, Remote};
 pub(crate) use wake_set::{WakeSet, WakeSource};
 pub(crate) use watch::Watches;

@@ -32,6 +32,8 @@ use crate::eventfd::EventFd;
 use crate::log_throttle::LogThrottle;
 use crate::protocol::{Capabilities, Header};
 use crate::serving::is_serving;
+use crate::tape::{Act, Tap, Unrecorded};
+use crate::wait::FOR_EVER;
 
 /// All transfers of a device.
 #[derive(Default)]
@@ -47,6 +49,8 @@ pub(crate) struct Transfers {
     posted_writes: Arc<PostedWrites>,
     /// Counts writes without a waiting thread that the client has refused.
     lost: Arc<LogThrottle>,
+    /// What records the device.
+    tap: OnceLock<Arc<dyn Tap>>,
 }
 
 /// Marks that other threads may have memory that is accessed by messages.
@@ -69,6 +73,18 @@ impl Transfers {
             let _ = self.wake.set(EventFd::new()?);
         }
         Ok(())
+    }
+
+    /// Makes requests, replies and time-outs pass a recorder or a player. Has an effect once.
+    pub(super) fn set_tap(&self, tap: &Arc<dyn Tap>) {
+        let _ = self.tap.set(Arc::clone(tap));
+    }
+
+    /// Notes a change by the client.
+    fn note(&self, act: impl FnOnce() -> Act) {
+        if let Some(tap) = self.tap.get() {
+            tap.act(act());
+        }
     }
 
     /// Returns a mark for memory that other threads may have.
@@ -136,6 +152,9 @@ impl Transfers {
         iova: u64,
         data: Vec<u8>,
     ) -> Result<Vec<u8>, DmaError> {
+        if let Some(tap) = self.tap.get() {
+            tap.unrecorded(Unrecorded::Threads);
+        }
         let waiter = Arc::new(Waiter::default());
         let completes = Arc::clone(&waiter);
         let on_done: OnDone = Box::new(move |result| completes.complete(result));
@@ -256,12 +275,14 @@ impl Transfers {
     pub(crate) fn attach(&self, client: &Capabilities) {
         // Only QEMU and this crate's client support this, and only QEMU's layout is uncertain.
         let probe = client.write_multiple;
+        self.note(|| Act::Attach { max_data: client.max_data_xfer_size, probes: probe });
         self.with(|queue| queue.attach(client.max_data_xfer_size, probe));
     }
 
     /// The client is gone.
     #[must_use]
     pub(crate) fn detach(&self) -> Vec<Completed> {
+        self.note(|| Act::Detach);
         self.with(Queue::detach)
     }
 
@@ -290,12 +311,23 @@ impl Transfers {
 
     /// Sends the next request, if there is one and the client may get one. Returns whether it did.
     pub(crate) fn send_next(&self, send: impl FnOnce(&Header, &[&[u8]])) -> bool {
-        self.with(|queue| queue.send_next(Instant::now(), send))
+        self.with(|queue| {
+            queue.send_next(Instant::now(), |header, parts| {
+                if let Some(tap) = self.tap.get() {
+                    tap.request(header.command.get(), parts);
+                }
+                send(header, parts);
+            })
+        })
     }
 
     /// Takes an answer, without its payload if that was too large.
     #[must_use]
     pub(crate) fn answer(&self, header: &Header, payload: Option<&[u8]>) -> Option<Completed> {
+        self.note(|| Act::Reply {
+            header: zerocopy::transmute!(*header),
+            payload: payload.map(|payload| payload.to_vec().into()),
+        });
         self.with(|queue| queue.answer(header, payload))
     }
 
@@ -307,7 +339,17 @@ impl Transfers {
     /// Gives up what has waited for too long.
     #[must_use]
     pub(crate) fn expire(&self) -> Vec<Completed> {
-        self.with(|queue| queue.expire(Instant::now()))
+        let expired = self.with(|queue| queue.expire(Instant::now()));
+        if !expired.is_empty() {
+            self.note(|| Act::Expire);
+        }
+        expired
+    }
+
+    /// Gives up all transfers that a recording says have timed out: those that were sent.
+    #[must_use]
+    pub(crate) fn expire_all(&self) -> Vec<Completed> {
+        self.with(|queue| queue.expire(Instant::now() + FOR_EVER))
     }
 
     /// The client takes memory back.

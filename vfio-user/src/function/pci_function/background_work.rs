@@ -8,6 +8,7 @@ use tracing::info;
 use super::reset::Resetting;
 use super::{Method, PciDevice, PciFunction};
 use crate::function::{BackgroundWork, Migrate as _};
+use crate::tape::Input;
 
 impl<D: PciDevice> BackgroundWork for PciFunction<D> {
     fn catch_up(&mut self) {
@@ -15,8 +16,16 @@ impl<D: PciDevice> BackgroundWork for PciFunction<D> {
             return;
         }
         self.poll_watched(None);
+        if let Some(tap) = self.tap() {
+            self.replay_doorbells(&*tap);
+        }
         for number in 0..self.doorbells.poll(&self.runtime.wake_set) {
-            if let Some((bar, slot, value)) = self.doorbells.take(number) {
+            if let Some(index) = self.doorbells.take(number)
+                && let Some((bar, slot, value)) = self.doorbells.rung(index)
+            {
+                if let Some(tap) = self.runtime.dma.tap() {
+                    tap.note(Input::Doorbell(index));
+                }
                 self.ring(bar, slot, value);
             }
         }
@@ -88,7 +97,11 @@ impl<D: PciDevice> PciFunction<D> {
     }
 
     pub(super) fn deliver_events(&mut self) {
-        for event in self.runtime.events.take() {
+        let events = match self.runtime.dma.tap() {
+            None => self.runtime.events.take(),
+            Some(tap) => self.take_tapped_events(&**tap),
+        };
+        for event in events {
             // The hook of an earlier event may have ended the session.
             if !self.runtime.events.is_due(&event) {
                 continue;
@@ -99,8 +112,12 @@ impl<D: PciDevice> PciFunction<D> {
 
     /// Posts an event for each watched descriptor that is ready.
     fn deliver_readiness(&mut self) {
+        if let Some(tap) = self.tap().filter(|tap| tap.replays()) {
+            return self.replay_readiness(&*tap);
+        }
         for index in 0..self.runtime.watches.poll(&self.runtime.wake_set) {
             if let Some(event) = self.runtime.watches.event(index) {
+                self.note_ready(&event);
                 self.call(Method::Event, |device, cx| device.event(cx, event));
             }
         }

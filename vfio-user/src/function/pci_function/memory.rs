@@ -62,6 +62,9 @@ impl<D: PciDevice> PciFunction<D> {
         if self.watched.is_empty() {
             return;
         }
+        if let Some(tap) = self.tap() {
+            self.tap_watched(&*tap);
+        }
         let mut changed = false;
         for index in 0..self.watched.len() {
             let register = *self.watched.get(index);

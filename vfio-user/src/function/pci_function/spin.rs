@@ -3,10 +3,10 @@
 //! Comparing each read with the last one would slow down all of them. So the first reads are only
 //! counted, the next two are compared, and only while these are equal, the following ones are, too.
 
-use std::fmt;
-
+use super::place_name::AccessedPlace;
 use super::{PciDevice, PciFunction};
-use crate::bus::{AccessKind, PlaceName, RegisterName};
+use crate::bus::AccessKind;
+use crate::protocol::RegionIndex;
 
 /// The number of reads that are not compared.
 const UNCOMPARED: u32 = 1 << 14;
@@ -91,32 +91,10 @@ impl<D: PciDevice> PciFunction<D> {
         let read = Read { bar, offset, len: data.len(), value: u64::from_le_bytes(value) };
         if let Some(count) = self.spin.compare(read) {
             let value = read.value;
-            let place = Polled { function: self, read };
+            let region = RegionIndex::ALL[bar];
+            let access = AccessKind { is_write: false, size: data.len() };
+            let place = AccessedPlace { function: self, region, offset, access };
             tracing::warn!("the guest polls {place}: {value:#x}, {count} reads without a change");
-        }
-    }
-}
-
-/// The place of a read, by the name of what is there.
-struct Polled<'a, D: PciDevice> {
-    function: &'a PciFunction<D>,
-    read: Read,
-}
-
-impl<D: PciDevice> fmt::Display for Polled<'_, D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Read { bar, offset, len, .. } = self.read;
-        let descriptor = &self.function.descriptor;
-        let (device, number) = (descriptor.name(), u8::try_from(bar).unwrap_or(u8::MAX));
-        let access = AccessKind { is_write: false, size: len };
-        if let Some((slot, _)) = self.function.slot_at(number, offset, access) {
-            return write!(f, "{}", RegisterName { descriptor, slot });
-        }
-        let mut places = descriptor.unmodelled().iter();
-        let is_it = |start, end| (start..end).contains(&offset);
-        match places.find(|one| one.bar() == number && is_it(one.start(), one.end())) {
-            Some(place) => write!(f, "{}", PlaceName { device, place, offset }),
-            None => write!(f, "{device}, BAR {bar} at {offset:#x}"),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::migration::{
     StreamWriter, Word, cut,
 };
 use crate::shared::Shared;
+use crate::tape::Header;
 
 /// A state that is being saved: memory in rounds while the device runs, and everything else once it
 /// has stopped.
@@ -307,6 +308,12 @@ impl<D: PciDevice> PciFunction<D> {
             return Err(StateError::Refused(error.into()));
         }
         Ok(())
+    }
+
+    /// Returns the identity of the device for a recording.
+    pub(crate) fn tape_header(&self) -> Header {
+        let Identity { hello: Hello { name, vendor, device, .. }, layout, .. } = self.identity();
+        Header { name, vendor, device, layout: layout.encode().into() }
     }
 
     fn identity(&self) -> Identity {

@@ -1,0 +1,6 @@
+//! Devices are recorded over a socket and replayed: what differs is named.
+
+mod damaged;
+mod device;
+mod differences;
+mod inputs;

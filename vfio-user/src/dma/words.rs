@@ -1,0 +1,132 @@
+//! Accesses to words of a region, each in one piece.
+
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+
+use super::DmaError;
+use super::region::{Region, at};
+use super::status::Session;
+use crate::model::RegisterValue;
+use crate::shared::Atomic;
+use crate::sys::{Lost, Mapping};
+
+impl Region {
+    /// Loads a little-endian word in one access, with acquire ordering.
+    pub(super) fn load<T: RegisterValue>(&self, offset: u64) -> Result<T, DmaError> {
+        let mut bytes = [0; 8];
+        self.load_bytes(offset, &mut bytes[..usize::from(T::WIDTH)])?;
+        Ok(T::from_bits(u64::from_le_bytes(bytes)))
+    }
+
+    #[inline]
+    fn load_bytes(&self, offset: u64, bytes: &mut [u8]) -> Result<(), DmaError> {
+        match self.tap() {
+            None => self.load_word(offset, bytes),
+            Some(tapped) => {
+                tapped.read(self.first() + offset, bytes, |bytes| self.load_word(offset, bytes))
+            }
+        }
+    }
+
+    #[inline]
+    fn load_word(&self, offset: u64, bytes: &mut [u8]) -> Result<(), DmaError> {
+        let (mapping, at) = self.check_word(offset, bytes.len())?;
+        mapping.read(at, bytes).map_err(|Lost| self.lost())?;
+        self.status().note_read(bytes.len() as u64);
+        fence(Ordering::Acquire);
+        Ok(())
+    }
+
+    /// Stores a word, as `load`, with release ordering.
+    pub(super) fn store<T: RegisterValue>(&self, offset: u64, value: T) -> Result<(), DmaError> {
+        let bytes = &value.to_bits().to_le_bytes()[..usize::from(T::WIDTH)];
+        match self.tap() {
+            None => self.store_word(offset, bytes),
+            Some(tapped) => {
+                tapped.write(self.first() + offset, bytes, || self.store_word(offset, bytes))
+            }
+        }
+    }
+
+    #[inline]
+    fn store_word(&self, offset: u64, bytes: &[u8]) -> Result<(), DmaError> {
+        let (mapping, at) = self.check_word(offset, bytes.len())?;
+        fence(Ordering::Release);
+        let stored = mapping.write(at, bytes);
+        self.mark_dirty(offset, bytes.len() as u64);
+        stored.map_err(|Lost| self.lost())
+    }
+
+    /// Writes `data`, its last word by itself and with release ordering: the largest word that is
+    /// aligned.
+    pub(super) fn publish(
+        self: &Arc<Self>,
+        session: Session,
+        offset: u64,
+        data: &[u8],
+    ) -> Result<(), DmaError> {
+        let width = self.last_word(offset, data.len());
+        let (head, word) = data.split_at(data.len() - width);
+        self.write(session, offset, head)?;
+        fence(Ordering::Release);
+        self.write(session, offset + head.len() as u64, word)
+    }
+
+    /// Returns the size of the largest aligned word at the end of a range.
+    fn last_word(&self, offset: u64, len: usize) -> usize {
+        // In a replay there is no mapping; the addresses decide, then and when it is recorded.
+        let end = match self.mapping().filter(|_| self.tap().is_none()) {
+            Some((mapping, start)) => mapping.address(at(start, offset), len).addr() + len,
+            None => at(0, self.first().wrapping_add(offset)).wrapping_add(len),
+        };
+        let fits = |width: &usize| *width <= len && end.is_multiple_of(*width);
+        [8, 4, 2, 1].into_iter().find(fits).unwrap_or(0)
+    }
+
+    pub(super) fn atomic<A: Atomic, R>(
+        &self,
+        offset: u64,
+        operation: impl FnOnce(&A) -> R,
+    ) -> Result<R, DmaError> {
+        let Some(tapped) = self.tap() else { return self.atomic_in_place(offset, operation) };
+        let (iova, width) = (self.first() + offset, size_of::<A>());
+        let mut bytes = [0; 8];
+        self.load_bytes(offset, &mut bytes[..width])?;
+        let word = A::new(u64::from_le_bytes(bytes));
+        let result = if tapped.is_replayed() {
+            operation(&word)
+        } else {
+            self.atomic_in_place(offset, |place: &A| {
+                let result = operation(place);
+                word.set(place.get());
+                result
+            })?
+        };
+        tapped.write(iova, &word.get().to_le_bytes()[..width], || Ok(()))?;
+        Ok(result)
+    }
+
+    fn atomic_in_place<A: Atomic, R>(
+        &self,
+        offset: u64,
+        operation: impl FnOnce(&A) -> R,
+    ) -> Result<R, DmaError> {
+        let (mapping, at) = self.check_word(offset, size_of::<A>())?;
+        let result = mapping.atomic(at, operation);
+        self.status().note_read(size_of::<A>() as u64);
+        self.mark_dirty(offset, size_of::<A>() as u64);
+        result.map_err(|Lost| self.lost())
+    }
+
+    /// Returns the position of a word that can be accessed in one piece.
+    #[inline]
+    fn check_word(&self, offset: u64, width: usize) -> Result<(&Mapping, usize), DmaError> {
+        let (mapping, at) = self.place(offset)?;
+        let aligned = mapping.address(at, width).addr().is_multiple_of(width);
+        if aligned {
+            Ok((mapping, at))
+        } else {
+            Err(DmaError::Misaligned { iova: self.first() + offset })
+        }
+    }
+}
