@@ -225,3 +225,7 @@ struct DriverPage;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/migration.md")]
 struct Migration;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/record.md")]
+struct Record;

@@ -10,6 +10,7 @@ use crate::device::PciDevice;
 use crate::error::Result;
 use crate::function::{Function, PciFunction};
 use crate::model::{Descriptor, Ids};
+use crate::record::{Recorded, Replay, ReplayError, recorded_device, replay};
 
 /// The types of device that a program serves, each by the name of its declaration. A program with
 /// one type needs only [`main`](crate::main) or [`Options::run`](super::Options::run).
@@ -108,6 +109,17 @@ impl<'a> Devices<'a> {
         }
     }
 
+    /// Returns the index of the type that a recording is of; a program with one type has no other.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such type, or the recording cannot be read.
+    pub(super) fn find_recorded(&self, recording: &Path) -> Result<usize, ReplayError> {
+        let theirs = recorded_device(recording)?;
+        let is_it = if self.has_one() { Some(0) } else { self.position(&theirs) };
+        is_it.ok_or_else(|| ReplayError::OtherDevice { theirs, ours: self.names().join(", ") })
+    }
+
     pub(super) fn has_one(&self) -> bool {
         self.types.len() == 1
     }
@@ -139,12 +151,26 @@ pub(super) trait DeviceType {
     /// That of the device, or what is wrong with its layout.
     fn configured(&mut self) -> Result<Descriptor>;
 
-    /// Constructs the device with this number.
+    /// Constructs the device with this number, with its files.
     ///
     /// # Errors
     ///
-    /// That of the device, or of its state.
-    fn create(&mut self, number: usize, state: Option<&Path>) -> Result<Created>;
+    /// That of the device, of its state, or of its recording.
+    fn create(&mut self, number: usize, files: Files<'_>) -> Result<Created>;
+
+    /// Replays a recording of a device, and returns what was compared.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`replay`].
+    fn replay(&mut self, recording: &Path) -> Result<Replay, ReplayError>;
+}
+
+/// The files of a device.
+#[derive(Clone, Copy)]
+pub(super) struct Files<'a> {
+    pub(super) state: Option<&'a Path>,
+    pub(super) recording: Option<&'a Path>,
 }
 
 /// A device, and what its guest has accessed without a model.
@@ -167,12 +193,19 @@ impl<D: PciDevice, F: FnMut(usize) -> D> DeviceType for Of<D, F> {
         Ok(descriptor)
     }
 
-    fn create(&mut self, number: usize, state: Option<&Path>) -> Result<Created> {
+    fn create(&mut self, number: usize, files: Files<'_>) -> Result<Created> {
         let mut function = PciFunction::new((self.factory)(number))?;
-        if let Some(path) = state {
+        if let Some(path) = files.state {
             function.keep_state(path)?;
         }
         let burndown = function.burndown_handle();
-        Ok((Box::new(function), burndown))
+        Ok(match files.recording {
+            Some(path) => (Box::new(Recorded::new(function, path)?), burndown),
+            None => (Box::new(function), burndown),
+        })
+    }
+
+    fn replay(&mut self, recording: &Path) -> Result<Replay, ReplayError> {
+        replay((self.factory)(0), recording)
     }
 }

@@ -38,6 +38,20 @@ pub enum OptionsError {
         /// The number of sockets.
         sockets: usize,
     },
+    /// The number of recordings is not that of the sockets.
+    #[error("{files} recordings for {sockets} sockets; each socket has one, in the same order")]
+    Recordings {
+        /// The number of files.
+        files: usize,
+        /// The number of sockets.
+        sockets: usize,
+    },
+    /// Two devices have the same recording.
+    #[error("recording {} is given twice", .path.display())]
+    SameRecording {
+        /// Its path.
+        path: PathBuf,
+    },
     /// Two devices have the same state file.
     #[error("state file {} is given twice", .path.display())]
     SameStateFile {

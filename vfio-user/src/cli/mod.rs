@@ -4,6 +4,7 @@
 mod devices;
 mod error;
 mod monitors;
+mod recordings;
 mod signals;
 mod sockets;
 
@@ -13,9 +14,11 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 pub use devices::Devices;
+use devices::Files;
 pub use error::OptionsError;
 use monitors::Monitors;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use recordings::{RecordOnce, Recordings};
 use signals::Burndowns;
 use sockets::{InheritedFd, Place};
 use tracing::{Level, debug};
@@ -69,7 +72,7 @@ struct Program {
 pub struct Options {
     /// Listen on a UNIX socket at this path. Each further path has a device of its own. In a
     /// program with several types of device, DEVICE=PATH names the type
-    #[arg(long, value_name = "PATH", required_unless_present_any = ["fd", "describe"])]
+    #[arg(long, value_name = "PATH", required_unless_present_any = ["fd", "describe", "replay"])]
     socket_path: Vec<PathBuf>,
 
     /// Serve an inherited UNIX socket, listening or connected; may be given as often as a path, and
@@ -93,6 +96,9 @@ pub struct Options {
 
     #[command(flatten)]
     monitors: Monitors,
+
+    #[command(flatten)]
+    recordings: Recordings,
 
     /// Exit when the first client disconnects; of several devices, the first client of each
     #[arg(long)]
@@ -190,7 +196,11 @@ impl Options {
             return Ok(());
         }
         raise_descriptor_limit();
-        let opened = sockets::open(&self.socket_path, &self.fd, &self.state, &devices)?;
+        if let Some(code) = self.recordings.replay(&mut devices) {
+            std::process::exit(code);
+        }
+        let mut opened = sockets::open(&self.socket_path, &self.fd, &self.state, &devices)?;
+        self.recordings.assign(&mut opened)?;
         let opened = self.monitors.watch(opened)?;
         let (places, sockets): (Vec<Place>, Vec<Socket>) =
             opened.into_iter().map(|(place, socket)| (place, self.set_up(socket))).unzip();
@@ -198,9 +208,12 @@ impl Options {
         let burndowns = Burndowns::new(places.iter().map(|place| place.label.clone()));
         let files = places.iter().flat_map(|place| place.files.clone()).collect();
         signals::handle(server.shutdown_handle(), files, burndowns.clone())?;
+        let recordings = RecordOnce::default();
         server.serve_each(sockets, |index| {
-            let Place { of, number, state, .. } = &places[index];
-            let (function, burndown) = devices.get(*of).create(*number, state.as_deref())?;
+            let place = &places[index];
+            let recording = recordings.take(index, place);
+            let files = Files { state: place.state.as_deref(), recording };
+            let (function, burndown) = devices.get(place.of).create(place.number, files)?;
             burndowns.set(index, burndown);
             Ok(function)
         })

@@ -41,6 +41,7 @@ pub(super) struct Place {
     /// Its name and socket, for people.
     pub(super) label: String,
     pub(super) state: Option<PathBuf>,
+    pub(super) recording: Option<PathBuf>,
     /// The files of its sockets that the program has created.
     pub(super) files: Vec<SocketPath>,
 }
@@ -64,7 +65,7 @@ pub(super) fn open(
         let label = format!("{} at {at}", known[of]);
         let state = states.get(places.len()).cloned();
         let files = socket.path().cloned().into_iter().collect();
-        places.push((Place { of, number, label, state, files }, socket));
+        places.push((Place { of, number, label, state, recording: None, files }, socket));
     };
     for (inherited, (of, fd)) in fds.iter().zip(take(fds, devices)?) {
         add(of, format!("descriptor {}", inherited.fd), Socket::from_fd(fd)?);
