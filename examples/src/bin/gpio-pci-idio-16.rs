@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
+use vfio_user::serde::{Deserialize, Serialize};
 use vfio_user::{Cx, Device, Options, PciDevice, Remote, ResetKind, Result, Virtual};
 
 /// Serves an ACCES PCI-IDIO-16
@@ -26,7 +27,7 @@ struct Program {
 #[pci(vendor = 0x494f, device = 0x0dc8, class = 0xff_0000)]
 #[bar(2: io, size = 0x100)]
 #[irq(intx)]
-struct Idio16 {
+pub(crate) struct Idio16 {
     #[reg(0x00, bar = 2, stride = 4, on_write = Self::outputs_written)]
     outputs: [u8; 2],
     /// Reads the inputs; writing the first one acknowledges the interrupt.
@@ -42,15 +43,22 @@ struct Idio16 {
     status: u8,
     enabled: bool,
     inputs: u16,
+    #[migrate(skip)]
     period: Option<u64>,
+    #[migrate(skip)]
     control: bool,
 }
 
 /// STATUS: an input has changed; bits 0 and 1 say in which half.
 const PENDING: u8 = 1 << 2;
 
-/// A function that changes the inputs.
-type Change = Box<dyn FnOnce(u16) -> u16 + Send>;
+/// A change of the inputs.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(crate = "vfio_user::serde")]
+pub(crate) enum Change {
+    Count,
+    Set(u16),
+}
 
 impl Device for Idio16 {
     type Event = Change;
@@ -69,7 +77,10 @@ impl Device for Idio16 {
 
     fn event(&mut self, cx: &mut Cx<'_, Self>, change: Change) {
         let old = self.inputs;
-        self.inputs = change(old);
+        self.inputs = match change {
+            Change::Count => old.wrapping_add(1),
+            Change::Set(inputs) => inputs,
+        };
         let [low, high] = (old ^ self.inputs).to_le_bytes().map(|bits| u8::from(bits != 0));
         if self.enabled && low | high != 0 {
             self.status |= PENDING | low | high << 1;
@@ -115,14 +126,14 @@ fn count(remote: &Remote<Change>, period: Duration) {
     loop {
         thread::sleep(period);
         // A busy device skips a step.
-        let _ = remote.post(Box::new(|inputs| inputs.wrapping_add(1)));
+        let _ = remote.post(Change::Count);
     }
 }
 
 fn read_inputs(remote: &Remote<Change>) {
     for line in io::stdin().lock().lines().map_while(io::Result::ok) {
         match u16::from_str_radix(line.trim(), 16) {
-            Ok(inputs) => drop(remote.post(Box::new(move |_| inputs))),
+            Ok(inputs) => drop(remote.post(Change::Set(inputs))),
             Err(error) => eprintln!("{line:?}: {error}"),
         }
     }

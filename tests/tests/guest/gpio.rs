@@ -1,6 +1,14 @@
 //! The kernel's own driver drives the ACCES PCI-IDIO-16.
 
+use std::path::Path;
+use std::process::Command;
+use std::{env, fs};
+
 use vfio_user_tests::vm::{Program, Vm};
+
+/// The recording that `examples/tests/record/gpio.rs` replays.
+const RECORDING: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/tests/recordings/gpio-boot.rec");
 
 /// All inputs are watched, though one would do: for every interrupt the driver (of Linux 7.2) calls
 /// the handlers of all sixteen, and falls over one that no driver has requested.
@@ -29,10 +37,22 @@ gpioget --numeric -c "$chip" 16 17 31
 rmmod gpio-pci-idio-16
 "#;
 
+/// Checks that the program of a recording does not differ from it.
+fn replay(recording: &Path) {
+    let mut program = Command::new(Program::example_path("gpio-pci-idio-16"));
+    let output = program.arg(format!("--replay={}", recording.display())).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && text.contains("without a difference"), "{text}");
+}
+
+/// `VFIO_USER_BLESS=1` keeps the recording of this boot.
 #[test]
 fn lines_go_both_ways_and_edges_interrupt() {
     let Some(vm) = Vm::find() else { return };
-    let mut device = Program::example("gpio-pci-idio-16", &["--control"]);
+    let folder = tempfile::tempdir().unwrap();
+    let recording = folder.path().join("gpio-boot.rec");
+    let record = format!("--record={}", recording.display());
+    let mut device = Program::example("gpio-pci-idio-16", &["--control", &record]);
     let counting = Program::example("gpio-pci-idio-16", &["--period=1"]);
     let mut guest = vm.guest(SCRIPT).device(&device).device(&counting).boot();
     guest.hear("drivers/pci-idio-16");
@@ -52,4 +72,8 @@ fn lines_go_both_ways_and_edges_interrupt() {
     assert!(output.contains("\n0 1 0\n"), "{output}");
     device.end();
     counting.end();
+    replay(&recording);
+    if env::var_os("VFIO_USER_BLESS").is_some() {
+        fs::copy(&recording, RECORDING).unwrap();
+    }
 }

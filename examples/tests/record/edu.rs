@@ -1,15 +1,12 @@
 //! The teaching device is recorded over a socket, and replayed.
 
-#[expect(dead_code, reason = "a test has no use for `main`")]
-#[path = "../src/bin/edu.rs"]
-mod edu;
-
-use edu::Edu;
 use vfio_user::Bench;
 use vfio_user::client::{DmaBuffer, PciView, Vectors};
 use vfio_user::record::ReplayError;
 use vfio_user_tests::PATIENCE;
 use vfio_user_tests::recording::record;
+
+use crate::edu_program::Edu;
 
 const BUFFER: u64 = 0x4_0000;
 
