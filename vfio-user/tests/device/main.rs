@@ -13,6 +13,7 @@ mod identified_interrupts;
 mod log;
 mod logs;
 mod logs_of_hooks;
+mod logs_of_recordings;
 mod logs_of_sharing;
 mod logs_of_state;
 mod memory;
