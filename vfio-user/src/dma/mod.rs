@@ -157,8 +157,10 @@ struct Shared {
 }
 
 impl Dma {
-    /// Creates an empty address space and the handle for the hooks of a device.
-    pub(crate) fn of_device() -> Self {
+    /// Creates an empty address space, and the handle for the hooks of a
+    /// [`Function`](crate::function::Function) that is not derived. Unlike other handles it also
+    /// works while the function is stopped.
+    pub fn of_device() -> Self {
         Dma { is_own: true, ..Dma::default() }
     }
 

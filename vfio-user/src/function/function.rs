@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::ops::{Range, RangeInclusive};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use super::{BackgroundWork, Migrate};
@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::interrupt::Interrupts;
 use crate::model::{DataMatch, Region};
 use crate::monitor::{Answer, Question, Recorder};
-use crate::protocol::{Errno, RegionIndex};
+use crate::protocol::{Command, Errno, IrqIndex, RegionIndex};
 
 /// A PCI function as a client sees it: regions, interrupts, memory.
 ///
@@ -94,11 +94,36 @@ pub trait Function: Migrate + BackgroundWork + Send {
         Err(io::ErrorKind::NotFound.into())
     }
 
+    /// Returns the doorbells of a region with the descriptors of all of them, in libvfio-user's layout
+    /// of 48 bytes, which adds memory for the written values. `None` (the default) for a function
+    /// whose doorbells are those of [`doorbells`](Self::doorbells), in the layout of the
+    /// specification.
+    fn shadow_doorbells(&self, region: RegionIndex) -> Option<ShadowDoorbells<'_>> {
+        let _ = region;
+        None
+    }
+
+    /// Decides whether a step may be done now. Called before every request of the client, and before
+    /// the cleanup after it has left.
+    ///
+    /// A function that must finish work of its own first returns [`Admission::Later`]: the step, and
+    /// everything that follows it, waits. The server asks again whenever the function's
+    /// [`wake`](BackgroundWork::wake) is readable.
+    fn admit(&mut self, step: Step<'_>) -> Admission {
+        let _ = step;
+        Admission::Now
+    }
+
     /// Resets everything but the client's own settings to the power-on state.
     fn reset(&mut self);
 
     /// Runs when a client has attached.
     fn connected(&mut self) {}
+
+    /// Runs when a connection has ended that has negotiated no version, for the reason in `errno`.
+    fn not_connected(&mut self, errno: Errno) {
+        let _ = errno;
+    }
 
     /// Runs when the client has left; its memory and its eventfds have been removed.
     fn disconnected(&mut self) {}
@@ -127,6 +152,11 @@ pub trait Function: Migrate + BackgroundWork + Send {
     /// Runs when the client has set up interrupts again, except for masks of INTx.
     fn irqs_changed(&mut self) {}
 
+    /// Runs when the client has masked or unmasked a range of vectors by message.
+    fn irqs_masked(&mut self, index: IrqIndex, vectors: Range<u32>, masked: bool) {
+        let _ = (index, vectors, masked);
+    }
+
     /// Returns the interrupts.
     fn interrupts(&self) -> &Arc<Interrupts>;
 
@@ -145,6 +175,58 @@ pub trait Function: Migrate + BackgroundWork + Send {
         let _ = question;
         Answer::Refused("nothing of this function can be looked at".to_owned())
     }
+}
+
+/// The doorbells of a region, and their descriptors.
+#[derive(Clone, Debug, Default)]
+pub struct ShadowDoorbells<'a> {
+    /// The doorbells.
+    pub entries: Vec<ShadowDoorbell>,
+    /// The descriptors, each once.
+    pub fds: Vec<BorrowedFd<'a>>,
+}
+
+/// A [`Doorbell`] whose written values can go to memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShadowDoorbell {
+    /// The offset of the first byte in the region.
+    pub offset: u64,
+    /// The size of the writes, in bytes.
+    pub size: u64,
+    /// The bits of [`IoFdFlags`](crate::protocol::IoFdFlags), and others that the client knows.
+    pub flags: u32,
+    /// The value of the writes, if the flags say that it counts.
+    pub data_match: u64,
+    /// The index of the eventfd; `None` for writes that signal nothing.
+    pub fd: Option<usize>,
+    /// The index of the memory that receives the values, and the offset in it.
+    pub shadow: Option<(usize, u64)>,
+}
+
+/// A step of the server that a function may delay or refuse.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Step<'a> {
+    /// A request of the client.
+    Request {
+        /// Its command.
+        command: Command,
+        /// Its payload, as the client has sent it: nothing of it is checked yet.
+        payload: &'a [u8],
+    },
+    /// The cleanup after the client has left: memory and eventfds are removed. It cannot be refused.
+    Cleanup,
+}
+
+/// The answer of a function to a [`Step`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// The step is done now.
+    Now,
+    /// The step waits until the function admits it.
+    Later,
+    /// The client receives this error.
+    Refused(Errno),
 }
 
 /// A kind of writes to a region that need no message.

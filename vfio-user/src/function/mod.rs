@@ -15,7 +15,7 @@ mod watched;
 mod window_peek;
 
 pub use background_work::BackgroundWork;
-pub use function::{Doorbell, Function};
+pub use function::{Admission, Doorbell, Function, ShadowDoorbell, ShadowDoorbells, Step};
 pub use migrate::Migrate;
 pub(crate) use pci_function::AccessedPlace;
 pub(crate) use pci_function::CONFIG_BAR;

@@ -125,6 +125,12 @@ impl Irq {
         self.state().map_or(Ok(None), |state| state.eventfd(self.source))
     }
 
+    /// Returns whether the client has assigned an eventfd by which the interrupt reaches it now. An
+    /// interrupt that is raised without one waits until the client assigns one.
+    pub fn is_assigned(&self) -> bool {
+        self.state().is_some_and(|state| state.is_assigned(self.source))
+    }
+
     /// Returns the state of the interrupts, if this source exists and its session has not ended.
     fn state(&self) -> Option<MutexGuard<'_, State>> {
         let Interrupts { sources, warned, .. } = &*self.interrupts;

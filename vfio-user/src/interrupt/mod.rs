@@ -97,8 +97,14 @@ impl Interrupts {
     pub fn new(descriptor: &Descriptor) -> Self {
         let intx = u16::from(descriptor.has_intx());
         let msix = descriptor.msix_layout().map_or(0, |msix| msix.vectors);
-        let counts = [intx, descriptor.msi_vectors(), msix, 1, 1];
-        let sources = intx.max(descriptor.msi_vectors()).max(msix);
+        Self::with_counts([intx, descriptor.msi_vectors(), msix, 1, 1])
+    }
+
+    /// Creates the interrupts of a function without a declaration: the number of vectors of each
+    /// index, in the order of [`IrqIndex::ALL`]. As many sources share them as the largest of
+    /// INTx, MSI and MSI-X has vectors.
+    pub fn with_counts(counts: [u16; IrqIndex::COUNT]) -> Self {
+        let sources = counts[..3].iter().copied().max().unwrap_or(0);
         Interrupts {
             sources,
             warned: AtomicBool::new(false),
@@ -367,6 +373,12 @@ impl State {
                 trigger.map(EventFd::try_clone).transpose()
             }
         }
+    }
+
+    /// Returns whether a source reaches the client by an eventfd.
+    fn is_assigned(&self, source: u16) -> bool {
+        let (index, vector) = self.route(source);
+        self.vectors[index as usize].eventfd(vector).is_some()
     }
 
     /// Raises the only vector of an index without sources.

@@ -7,10 +7,7 @@ use crate::protocol::MigrationState;
 
 /// Returns the first state on the shortest path; `None` if there is no path, or the state does not
 /// change.
-pub(crate) const fn next(
-    current: MigrationState,
-    target: MigrationState,
-) -> Option<MigrationState> {
+pub const fn next(current: MigrationState, target: MigrationState) -> Option<MigrationState> {
     Some(match (current, target) {
         (Running, PreCopy) => PreCopy,
         (Stop | PreCopy, StopCopy) => StopCopy,

@@ -51,7 +51,7 @@ pub(crate) use guest_layout::{GuestLayout, RomImage, Word, differences};
 pub use layout::{Part, StateField, StateLayout};
 pub(crate) use layout::{is_removed, parts};
 pub use layout_difference::LayoutDifference;
-pub(crate) use machine::next;
+pub use machine::next;
 pub use old::OldState;
 pub use reader::StreamReader;
 pub use section::{Field, FieldsWriter, Section, SectionsWriter, sections};

@@ -64,6 +64,45 @@ pub struct IoFd {
     pub datamatch: U64,
 }
 
+/// An [`IoFd`] in libvfio-user's layout, which adds memory for the written values.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    FromBytes,
+    IntoBytes,
+    KnownLayout,
+    Immutable,
+    Unaligned,
+)]
+#[repr(C)]
+pub struct ShadowIoFd {
+    /// The offset in the region.
+    pub offset: U64,
+    /// The size in bytes; 0 means an access of any width.
+    pub size: U64,
+    /// The index of the attached eventfd, from 0; all ones for none.
+    pub fd_index: U32,
+    /// An [`IoFdType`], or [`ShadowIoFd::TYPE`].
+    pub type_: U32,
+    /// [`IoFdFlags`].
+    pub flags: U32,
+    /// With [`ShadowIoFd::TYPE`] the index of the attached memory.
+    pub shadow_fd_index: U32,
+    /// The offset in that memory, to which the value is written.
+    pub shadow_offset: U64,
+    /// The data match.
+    pub datamatch: U64,
+}
+
+impl ShadowIoFd {
+    /// The type of an entry with memory.
+    pub const TYPE: u32 = 2;
+}
+
 bitflags! {
     /// Flags of an [`IoFd`] that is an ioeventfd (`KVM_IOEVENTFD_FLAG_*`).
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -117,6 +156,7 @@ mod tests {
     fn structures_have_the_sizes_of_the_specification() {
         assert_eq!(size_of::<RegionIoFds>(), 16);
         assert_eq!(size_of::<IoFd>(), 40);
+        assert_eq!(size_of::<ShadowIoFd>(), 48);
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub use feature::{
     UnknownFeature, UnknownMigrationState,
 };
 pub use header::{HEADER_SIZE, Header, MessageType};
-pub use io_fd::{IoFd, IoFdFlags, IoFdType, RegionIoFds, UnknownIoFdType};
+pub use io_fd::{IoFd, IoFdFlags, IoFdType, RegionIoFds, ShadowIoFd, UnknownIoFdType};
 pub use irq::{
     IrqAction, IrqData, IrqIndex, IrqInfo, IrqInfoFlags, IrqSet, IrqSetFlags, UnknownIrq,
 };

@@ -59,6 +59,9 @@ pub(super) struct Endpoint {
     span: Span,
     /// The data for the log of its slow hooks.
     watched_device: Arc<WatchedDevice>,
+    /// Whether the function has not admitted yet that the resources of a client that has left are
+    /// removed.
+    delays_cleanup: bool,
     /// Whether the function still restores what a client that has left has changed.
     is_leaving: bool,
     /// Whether the device has panicked, after which no hook is called.
@@ -152,6 +155,7 @@ impl Endpoint {
             log,
             span,
             watched_device: Arc::new(watched_device),
+            delays_cleanup: false,
             is_leaving: false,
             has_panicked: false,
         }
@@ -291,6 +295,9 @@ impl Endpoint {
             return self.continue_leaving();
         }
         let ready = mem::take(&mut self.ready);
+        if self.delays_cleanup {
+            return self.retry_cleanup();
+        }
         if ready.contains(Ready::MONITOR)
             && let Some(desk) = self.socket.desk()
         {
@@ -308,9 +315,11 @@ impl Endpoint {
                 debug!("the client is disconnected by a handle");
                 self.detach(turn.poller, Ok(()))
             }
-            Some(_) => {
+            Some(ref session) => {
                 let has_requests = !self.function.dma().transfers().is_idle();
-                let is_ready = ready.contains(Ready::SOCKET) || turn.wait || has_requests;
+                let is_admitted = ready.contains(Ready::WAKE) && session.wants_admission();
+                let has_event = ready.contains(Ready::SOCKET) || is_admitted;
+                let is_ready = has_event || turn.wait || has_requests;
                 self.attend(turn, is_ready, turn.wait && !busy)
             }
             None => After::Nothing,
@@ -355,6 +364,10 @@ impl Endpoint {
         if self.session.is_some() {
             debug!("the client of a removed device is disconnected");
             self.detach(poller, Ok(()));
+        }
+        if self.delays_cleanup {
+            // The device ends, so nothing is left to wait for.
+            self.remove_resources(false);
         }
         while self.is_leaving {
             self.continue_leaving();

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::protocol::Errno;
 use crate::transport::FramingError;
 
 /// The reason why a client was dropped.
@@ -25,4 +26,22 @@ pub(super) enum SessionError {
     Panicked,
     #[error("it reads no replies during the shutdown")]
     Stuck,
+}
+
+impl SessionError {
+    /// Returns the number that is nearest to the reason.
+    pub(super) fn errno(&self) -> Errno {
+        match self {
+            SessionError::Io(error) => error
+                .raw_os_error()
+                .map_or(Errno::EIO, |number| Errno::from_wire(number.unsigned_abs())),
+            SessionError::Left => Errno::ECONNRESET,
+            SessionError::Silent | SessionError::Stuck => Errno::ETIMEDOUT,
+            SessionError::Replaced => Errno::EBUSY,
+            SessionError::Panicked => Errno::EIO,
+            SessionError::Framing(_) | SessionError::NotNegotiated | SessionError::Version => {
+                Errno::EINVAL
+            }
+        }
+    }
 }

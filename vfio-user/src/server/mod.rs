@@ -427,4 +427,16 @@ impl Server {
         self.check()?;
         self.reactor.process(&mut |_| Err(Error::NoSocket))
     }
+
+    /// As [`process`](Self::process), but waits until there is work: one step of [`run`](Self::run),
+    /// for a loop that does something of its own between two steps. It may return without having
+    /// done anything, and does not return while a single client keeps its device busy.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn wait_and_process(&mut self) -> Result<bool> {
+        self.check()?;
+        self.reactor.wait_and_process(&mut |_| Err(Error::NoSocket))
+    }
 }

@@ -1,4 +1,5 @@
-//! Requests that are pending until the device has released memory, or until their next turn.
+//! Requests that are pending until the device has released memory or admits them, or until their
+//! next turn.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,9 +25,18 @@ pub(super) type Continuation = Box<
 
 /// The rest of a request that cannot continue yet.
 pub(super) struct Blocked {
-    /// `None` if it only yields to other sessions and events.
-    memory: Option<(PendingUnmap, Arc<EventFd>)>,
+    waits_for: Event,
     continuation: Continuation,
+}
+
+/// The event that a request waits for.
+enum Event {
+    /// Its next turn: it only yields to other sessions and events.
+    Turn,
+    /// The release of memory.
+    Memory(PendingUnmap, Arc<EventFd>),
+    /// The function, which is asked again at every turn.
+    Admission,
 }
 
 impl Blocked {
@@ -36,12 +46,24 @@ impl Blocked {
         release_event: Arc<EventFd>,
         continuation: Continuation,
     ) -> Self {
-        Blocked { memory: Some((unmap, release_event)), continuation }
+        Blocked { waits_for: Event::Memory(unmap, release_event), continuation }
     }
 
     /// Continues at the next turn.
     pub(super) fn for_turn(continuation: Continuation) -> Self {
-        Blocked { memory: None, continuation }
+        Blocked { waits_for: Event::Turn, continuation }
+    }
+
+    /// Continues when the function has work, to ask it again.
+    pub(super) fn for_admission(continuation: Continuation) -> Self {
+        Blocked { waits_for: Event::Admission, continuation }
+    }
+
+    fn memory(&self) -> Option<(&PendingUnmap, &Arc<EventFd>)> {
+        match &self.waits_for {
+            Event::Memory(unmap, release_event) => Some((unmap, release_event)),
+            Event::Turn | Event::Admission => None,
+        }
     }
 }
 
@@ -54,7 +76,7 @@ pub(super) struct PendingRequest {
 
 impl PendingRequest {
     pub(super) fn new(header: Header, blocked: Blocked) -> Self {
-        if blocked.memory.is_some() {
+        if blocked.memory().is_some() {
             debug!(
                 command = header.command.get(),
                 "the request waits until the device releases memory"
@@ -66,12 +88,12 @@ impl PendingRequest {
     /// Returns an eventfd that becomes readable once the device has released the memory, if the
     /// request waits for that.
     pub(super) fn release_event(&self) -> Option<&Arc<EventFd>> {
-        self.blocked.memory.as_ref().map(|(_, release_event)| release_event)
+        self.blocked.memory().map(|(_, release_event)| release_event)
     }
 
     /// Returns when the time of the device ends.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.blocked.memory.as_ref().map(|_| self.since + RELEASE_TIMEOUT)
+        self.blocked.memory().map(|_| self.since + RELEASE_TIMEOUT)
     }
 
     /// Returns whether the request can continue.
@@ -82,7 +104,12 @@ impl PendingRequest {
 
     /// Returns whether it waits only for its next turn.
     pub(super) fn wants_turn(&self) -> bool {
-        self.blocked.memory.is_none()
+        matches!(self.blocked.waits_for, Event::Turn)
+    }
+
+    /// Returns whether it waits for the function.
+    pub(super) fn wants_admission(&self) -> bool {
+        matches!(self.blocked.waits_for, Event::Admission)
     }
 
     /// Logs a long wait.
@@ -90,13 +117,13 @@ impl PendingRequest {
         let (waited, command) = (self.since.elapsed(), self.header.command.get());
         if !self.is_released() {
             log.kept(command, waited);
-        } else if self.blocked.memory.is_some() && waited >= SLOW {
+        } else if self.blocked.memory().is_some() && waited >= SLOW {
             log.slow(command, waited);
         }
     }
 
     fn is_released(&self) -> bool {
-        self.blocked.memory.as_ref().is_none_or(|(unmap, _)| unmap.is_released())
+        self.blocked.memory().is_none_or(|(unmap, _)| unmap.is_released())
     }
 
     pub(super) fn header(&self) -> Header {

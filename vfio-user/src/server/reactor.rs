@@ -55,6 +55,8 @@ pub(super) struct Reactor {
     /// In a foreign loop: makes the poller ready at a deadline. Created at the start, because later
     /// a client may have used all descriptors.
     alarm: TimerFd,
+    /// Whether the alarm is set.
+    has_alarm: bool,
     endpoints: Vec<Option<Endpoint>>,
     /// The number of devices.
     count: usize,
@@ -94,6 +96,7 @@ impl Reactor {
             ending: false,
             poller,
             alarm,
+            has_alarm: false,
             endpoints: Vec::new(),
             count: 0,
             now: ReadyQueue::default(),
@@ -149,14 +152,27 @@ impl Reactor {
         let _slack = TimerSlack::reduce();
         let _watchdog = Watchdog::of_this_thread()?;
         while self.is_needed() {
-            if self.spin.is_off() && self.has_one_client_to_wait_for() {
-                self.turn(own, true);
-            } else {
-                self.wait_for_work()?;
-                self.turn(own, false);
-            }
+            self.step(own)?;
         }
         self.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Waits for work and does it.
+    fn step(&mut self, own: &mut Own<'_>) -> Result<()> {
+        if self.spin.is_off() && self.has_one_client_to_wait_for() {
+            self.turn(own, true);
+        } else {
+            self.wait_for_work()?;
+            self.turn(own, false);
+        }
+        Ok(())
+    }
+
+    /// As [`process`](Self::process), but waits for work first.
+    pub(super) fn wait_and_process(&mut self, own: &mut Own<'_>) -> Result<bool> {
+        self.ensure_watchdog();
+        self.step(own)?;
+        self.outcome()
     }
 
     /// Does the current work, without waiting. Returns whether any device is left to serve.
@@ -165,6 +181,11 @@ impl Reactor {
         self.wait(Some(Duration::ZERO), PollScope::Due)?;
         self.turn(own, false);
         self.set_alarm()?;
+        self.outcome()
+    }
+
+    /// Returns whether any device is left to serve.
+    fn outcome(&mut self) -> Result<bool> {
         if self.is_needed() { Ok(true) } else { self.failure.take().map_or(Ok(false), Err) }
     }
 
@@ -439,8 +460,13 @@ impl Reactor {
                 self.alarm
                     .set(Expiration::OneShot(left), TimerSetTimeFlags::empty())
                     .map_err(Error::system)?;
+                self.has_alarm = true;
             }
-            None => self.alarm.unset().map_err(Error::system)?,
+            None if self.has_alarm => {
+                self.alarm.unset().map_err(Error::system)?;
+                self.has_alarm = false;
+            }
+            None => {}
         }
         Ok(())
     }

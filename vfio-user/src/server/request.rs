@@ -4,12 +4,12 @@ use tracing::debug;
 
 use super::error::SessionError;
 use super::guard::guarded;
-use super::handlers::{self, Request};
+use super::handlers::{self, Handler, Request};
 use super::negotiated::Negotiated;
-use super::pending_request::PendingRequest;
+use super::pending_request::{Blocked, PendingRequest};
 use super::watchdog::note_request;
-use crate::fds::CloseQueue;
-use crate::function::Function;
+use crate::fds::{CloseQueue, PeerFds};
+use crate::function::{Admission, Function, Step};
 use crate::protocol::{Capabilities, Command, Errno, Header, MessageType, MigrationCapability};
 use crate::transport::{Incoming, Message, Reply};
 
@@ -158,8 +158,59 @@ fn answer(
     note_request(&header, payload);
     let mut request = Request { payload, fds, client, blocked: None };
     let handler = handlers::find(command).ok_or(Errno::EINVAL)?;
-    guarded(|| handler(function, &mut request, reply))??;
+    let admission = guarded(|| function.admit(Step::Request { command, payload }))?;
+    match admission {
+        Admission::Now => guarded(|| handler(function, &mut request, reply))??,
+        Admission::Later => {
+            request.blocked = Some(Delayed::new(command, handler, &mut request).wait());
+        }
+        Admission::Refused(errno) => return Err(errno.into()),
+    }
     Ok(request.blocked.take().map(|blocked| PendingRequest::new(header, blocked)))
+}
+
+/// A request that the function has not admitted yet.
+struct Delayed {
+    command: Command,
+    handler: Handler,
+    payload: Vec<u8>,
+    fds: PeerFds,
+    client: Capabilities,
+}
+
+impl Delayed {
+    fn new(command: Command, handler: Handler, request: &mut Request<'_>) -> Self {
+        let fds = std::mem::take(&mut request.fds);
+        let client = request.client.clone();
+        Delayed { command, handler, payload: request.payload.to_vec(), fds, client }
+    }
+
+    fn wait(self) -> Blocked {
+        Blocked::for_admission(Box::new(|function, blocked, reply, _| {
+            let step = Step::Request { command: self.command, payload: &self.payload };
+            match function.admit(step) {
+                Admission::Now => self.proceed(function, blocked, reply),
+                Admission::Later => {
+                    *blocked = Some(self.wait());
+                    Ok(())
+                }
+                Admission::Refused(errno) => Err(errno),
+            }
+        }))
+    }
+
+    fn proceed(
+        self,
+        function: &mut dyn Function,
+        blocked: &mut Option<Blocked>,
+        reply: &mut Reply<'_>,
+    ) -> Result<(), Errno> {
+        let Delayed { handler, payload, fds, client, .. } = self;
+        let mut request = Request { payload: &payload, fds, client: &client, blocked: None };
+        handler(function, &mut request, reply)?;
+        *blocked = request.blocked.take();
+        Ok(())
+    }
 }
 
 /// Splits a result into the reply to the client and the outcome of the session.

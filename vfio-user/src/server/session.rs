@@ -125,6 +125,11 @@ impl Session {
         self.pending.as_ref().and_then(PendingRequest::release_event)
     }
 
+    /// Returns whether a request waits until the function admits it.
+    pub(super) fn wants_admission(&self) -> bool {
+        self.pending.as_ref().is_some_and(PendingRequest::wants_admission)
+    }
+
     /// Returns the time by which it needs a turn because a request of either side has timed out.
     pub(super) fn due(&self, function: &dyn Function) -> Option<Instant> {
         let pending = self.pending.as_ref().and_then(PendingRequest::deadline);

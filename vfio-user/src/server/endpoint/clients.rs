@@ -6,6 +6,7 @@ use tracing::debug;
 
 use super::{After, Endpoint, Ready, TurnContext};
 use crate::error::Result;
+use crate::function::{Admission, Step};
 use crate::protocol::{Capabilities, Errno};
 use crate::server::arrivals::{Arrival, has_hung_up};
 use crate::server::budget::Budget;
@@ -39,6 +40,7 @@ impl Endpoint {
         if self.ready.union(ready).contains(Ready::ARRIVALS) {
             self.arrivals.receive(turn.poller, turn.buffers, |error| {
                 self.log.dropped(&error);
+                self.function.not_connected(error.errno());
             });
         }
         self.ready.remove(Ready::ARRIVALS);
@@ -110,6 +112,7 @@ impl Endpoint {
                     if matches!(error, SessionError::Panicked) {
                         return Some(self.release(true));
                     }
+                    self.function.not_connected(error.errno());
                 }
             }
         }
@@ -159,8 +162,32 @@ impl Endpoint {
         self.release(panicked)
     }
 
-    /// Removes the client's resources from the device.
+    /// Removes the client's resources from the device, once it admits that.
     pub(super) fn release(&mut self, panicked: bool) -> After {
+        if panicked || self.admits_cleanup() {
+            self.remove_resources(panicked)
+        } else {
+            After::Nothing
+        }
+    }
+
+    /// Asks the function again after it has had work.
+    pub(super) fn retry_cleanup(&mut self) -> After {
+        if guarded(|| self.function.work()).is_err() {
+            return self.remove_resources(true);
+        }
+        if self.admits_cleanup() { self.remove_resources(false) } else { After::Nothing }
+    }
+
+    fn admits_cleanup(&mut self) -> bool {
+        let admission = guarded(|| self.function.admit(Step::Cleanup));
+        self.delays_cleanup = matches!(admission, Ok(Admission::Later));
+        !self.delays_cleanup
+    }
+
+    /// Removes the client's resources from the device.
+    pub(super) fn remove_resources(&mut self, panicked: bool) -> After {
+        self.delays_cleanup = false;
         let hung_up = fail_all(&mut *self.function);
         let cleaned = guarded(|| self.clean_up(panicked)).and(hung_up);
         self.has_panicked = panicked || cleaned.is_err();

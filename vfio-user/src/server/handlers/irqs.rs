@@ -31,6 +31,10 @@ pub(super) fn set(
         IrqData::Bool => bools(interrupts, target, bytes)?,
         IrqData::Eventfd => eventfds(interrupts, target, request)?,
     }
+    if let Some(masked) = target.masks(data) {
+        let Target { index, start, count, .. } = target;
+        function.irqs_masked(index, start..start + count, masked);
+    }
     if target.sets_up(data) {
         function.irqs_changed();
     }
@@ -38,6 +42,15 @@ pub(super) fn set(
 }
 
 impl Target {
+    /// Returns whether it masks vectors or unmasks them, if it does either now.
+    fn masks(self, data: IrqData) -> Option<bool> {
+        match self.action {
+            IrqAction::Trigger => None,
+            _ if data == IrqData::Eventfd => None,
+            action => Some(action == IrqAction::Mask),
+        }
+    }
+
     /// Returns whether this is more than a test of eventfds, or an action at every interrupt.
     fn sets_up(self, data: IrqData) -> bool {
         match self.action {

@@ -54,6 +54,9 @@ pub(super) fn set_state(
     let proceed =
         move |function: &mut dyn Function, blocked: &mut Option<Blocked>, reply: &mut Reply<'_>| {
             let reached = function.migrate(target);
+            if function.migration_state().is_some_and(MigrationState::is_running) {
+                function.dma().unpause();
+            }
             // The memory of a state that is refused is restored before the answer.
             after_state_work(function, blocked, reply, move |_, _, reply| {
                 reached?;
