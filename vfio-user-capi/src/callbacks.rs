@@ -1,0 +1,132 @@
+//! Calls of the program's functions.
+
+use std::cell::Cell;
+use std::ffi::{c_char, c_int, c_void};
+
+use nix::errno::Errno;
+
+use crate::abi::{
+    DmaChange, DmaInfo, IRQ_TYPES, IrqState, MigrationCallbacks, Quiesce, RegionAccess, Reset,
+    ResetType,
+};
+use crate::boundary::Result;
+use crate::context::Context;
+
+/// The functions of a program, as far as it has set them.
+#[derive(Debug, Default)]
+pub(crate) struct Callbacks {
+    pub(crate) quiesce: Cell<Option<Quiesce>>,
+    pub(crate) reset: Cell<Option<Reset>>,
+    pub(crate) dma_register: Cell<Option<DmaChange>>,
+    pub(crate) dma_unregister: Cell<Option<DmaChange>>,
+    pub(crate) irq_state: [Cell<Option<IrqState>>; IRQ_TYPES],
+    pub(crate) migration: Cell<Option<MigrationCallbacks>>,
+}
+
+/// Each call passes the context as the program knows it. What the program does there is its own
+/// responsibility, as in every library for C; it may call the library, which borrows nothing
+/// mutably.
+impl Context {
+    /// Calls the function of a region. A return value other than the length is an error.
+    pub(crate) fn access(
+        &self,
+        callback: RegionAccess,
+        data: Access<'_>,
+        offset: u64,
+    ) -> Result<()> {
+        let (bytes, len, is_write) = match data {
+            Access::Read(data) => (data.as_mut_ptr(), data.len(), false),
+            // The type of the function lacks const; a program must not write to it.
+            Access::Write(data) => (data.as_ptr().cast_mut(), data.len(), true),
+        };
+        let offset = i64::try_from(offset).map_err(|_| Errno::EINVAL)?;
+        Errno::clear();
+        // SAFETY: the program's function has this type, and the pointer is valid for `len` bytes.
+        let done = unsafe { callback(self.raw(), bytes.cast::<c_char>(), len, offset, is_write) };
+        match usize::try_from(done) {
+            Ok(done) if done == len => Ok(()),
+            Ok(_) => Err(Errno::EINVAL),
+            Err(_) => Err(last_errno()),
+        }
+    }
+
+    /// Calls the function that quiesces the device, if there is one.
+    pub(crate) fn call_quiesce(&self) -> Result<()> {
+        let Some(callback) = self.callbacks.quiesce.get() else { return Ok(()) };
+        Errno::clear();
+        // SAFETY: the program's function has this type.
+        status(unsafe { callback(self.raw()) })
+    }
+
+    pub(crate) fn call_reset(&self, kind: ResetType) -> Result<()> {
+        let Some(callback) = self.callbacks.reset.get() else { return Ok(()) };
+        Errno::clear();
+        // SAFETY: the program's function has this type.
+        status(unsafe { callback(self.raw(), kind as c_int) })
+    }
+
+    pub(crate) fn call_dma(&self, callback: Option<DmaChange>, mut info: DmaInfo) {
+        if let Some(callback) = callback {
+            // SAFETY: the program's function has this type; the pointer is valid during the call.
+            unsafe { callback(self.raw(), &raw mut info) }
+        }
+    }
+
+    pub(crate) fn call_irq_state(&self, index: usize, start: u32, count: u32, masked: bool) {
+        if let Some(callback) = self.callbacks.irq_state.get(index).and_then(Cell::get) {
+            // SAFETY: the program's function has this type.
+            unsafe { callback(self.raw(), start, count, masked) }
+        }
+    }
+
+    pub(crate) fn call_transition(&self, state: c_int) -> Result<()> {
+        let callback = self.callbacks.migration.get().and_then(|all| all.transition);
+        let callback = callback.ok_or(Errno::ENOTTY)?;
+        Errno::clear();
+        // SAFETY: the program's function has this type.
+        status(unsafe { callback(self.raw(), state) })
+    }
+
+    pub(crate) fn call_read_data(&self, data: &mut [u8]) -> Result<usize> {
+        let callback = self.callbacks.migration.get().and_then(|all| all.read_data);
+        let callback = callback.ok_or(Errno::ENOTTY)?;
+        Errno::clear();
+        let bytes = data.as_mut_ptr().cast::<c_void>();
+        // SAFETY: the program's function has this type; the pointer is valid for the length.
+        let read = unsafe { callback(self.raw(), bytes, data.len() as u64) };
+        let read = usize::try_from(read).map_err(|_| last_errno())?;
+        if read <= data.len() { Ok(read) } else { Err(Errno::EINVAL) }
+    }
+
+    pub(crate) fn call_write_data(&self, data: &[u8]) -> Result<()> {
+        let callback = self.callbacks.migration.get().and_then(|all| all.write_data);
+        let callback = callback.ok_or(Errno::ENOTTY)?;
+        Errno::clear();
+        let bytes = data.as_ptr().cast_mut().cast::<c_void>();
+        // SAFETY: the program's function has this type; it must not write to the bytes.
+        let written = unsafe { callback(self.raw(), bytes, data.len() as u64) };
+        match usize::try_from(written) {
+            Ok(written) if written == data.len() => Ok(()),
+            Ok(_) => Err(Errno::EINVAL),
+            Err(_) => Err(last_errno()),
+        }
+    }
+}
+
+/// The data of an access.
+pub(crate) enum Access<'a> {
+    Read(&'a mut [u8]),
+    Write(&'a [u8]),
+}
+
+fn status(returned: c_int) -> Result<()> {
+    if returned < 0 { Err(last_errno()) } else { Ok(()) }
+}
+
+/// The error of a function that has failed; some set none.
+fn last_errno() -> Errno {
+    match Errno::last() {
+        Errno::UnknownErrno => Errno::EIO,
+        errno => errno,
+    }
+}

@@ -1,0 +1,164 @@
+//! Regions, as a program describes them.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use vfio_user::function::{Region, RegionMapping, ShadowDoorbell, ShadowDoorbells};
+use vfio_user::protocol::{RegionFlags, SparseArea};
+
+use crate::abi::{CONFIG_REGION, REGIONS, RegionAccess, region_flag};
+use crate::boundary::Result;
+
+/// A region; the default one does not exist.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RegionSetup {
+    pub(crate) size: u64,
+    pub(crate) flags: i32,
+    pub(crate) callback: Option<RegionAccess>,
+    pub(crate) mapping: Option<Arc<Mapping>>,
+    pub(crate) doorbells: Vec<Doorbell>,
+}
+
+/// The file behind a region.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    pub(crate) file: OwnedFd,
+    pub(crate) offset: u64,
+    /// Empty for all of the region.
+    pub(crate) areas: Vec<SparseArea>,
+}
+
+/// An eventfd that replaces writes to a region.
+#[derive(Clone, Debug)]
+pub(crate) struct Doorbell {
+    pub(crate) offset: u64,
+    pub(crate) size: u32,
+    pub(crate) flags: u32,
+    pub(crate) data_match: u64,
+    pub(crate) fd: Option<Descriptor>,
+    pub(crate) shadow: Option<(Descriptor, u64)>,
+}
+
+/// A descriptor of the program, and the library's duplicate of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Descriptor {
+    pub(crate) number: i32,
+    pub(crate) owned: Arc<OwnedFd>,
+}
+
+impl Descriptor {
+    /// Duplicates a descriptor of the program; -1 means none.
+    pub(crate) fn new(number: i32) -> Result<Option<Self>> {
+        if number < 0 {
+            return Ok(None);
+        }
+        let owned = Arc::new(duplicate(number)?);
+        Ok(Some(Descriptor { number, owned }))
+    }
+}
+
+/// Duplicates a descriptor that the program keeps.
+pub(crate) fn duplicate(number: i32) -> Result<OwnedFd> {
+    if number < 0 {
+        return Err(Errno::EBADF);
+    }
+    // SAFETY: the number is not -1, and it is borrowed for one system call, which refuses a number
+    // that is not open.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    borrowed.try_clone_to_owned().map_err(|error| errno_of(&error))
+}
+
+pub(crate) fn errno_of(error: &std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+}
+
+impl RegionSetup {
+    /// Returns the region as clients see it.
+    pub(crate) fn view(&self) -> Region<'_> {
+        if self.flags & region_flag::BOTH == 0 {
+            return Region::ABSENT;
+        }
+        let mut flags = RegionFlags::empty();
+        flags.set(RegionFlags::READ, self.flags & region_flag::READ != 0);
+        flags.set(RegionFlags::WRITE, self.flags & region_flag::WRITE != 0);
+        let mapping = self.mapping.as_deref().map(|mapping| RegionMapping {
+            file: mapping.file.as_fd(),
+            offset: mapping.offset,
+            areas: &mapping.areas,
+        });
+        Region { flags, size: self.size, mapping, ty: None }
+    }
+}
+
+/// Checks a region that replaces the one at `index`.
+///
+/// # Errors
+///
+/// `EINVAL`.
+pub(crate) fn check(
+    all: &[RegionSetup; REGIONS],
+    index: usize,
+    size: u64,
+    flags: i32,
+) -> Result<()> {
+    let is_memory = flags & region_flag::MEMORY != 0;
+    let is_valid = match index {
+        0..=5 => check_bar(all, index, size, flags, is_memory),
+        CONFIG_REGION => flags & region_flag::BOTH == region_flag::BOTH && !is_memory,
+        _ => true,
+    };
+    if is_valid { Ok(()) } else { Err(Errno::EINVAL) }
+}
+
+fn check_bar(
+    all: &[RegionSetup; REGIONS],
+    index: usize,
+    size: u64,
+    flags: i32,
+    is_memory: bool,
+) -> bool {
+    let least = if is_memory { 16 } else { 4 };
+    let is_size = size == 0 || (size.is_power_of_two() && size >= least);
+    let is_wide = flags & region_flag::BITS_64 != 0;
+    let has_room = if index % 2 == 1 {
+        !is_wide && all[index - 1].flags & region_flag::BITS_64 == 0
+    } else {
+        !is_wide || all[index + 1].size == 0
+    };
+    is_size && has_room
+}
+
+impl RegionSetup {
+    /// Returns the doorbells as clients see them: the latest first, as libvfio-user lists them.
+    pub(crate) fn shadow_doorbells(&self) -> ShadowDoorbells<'_> {
+        let (mut all, mut numbers) = (ShadowDoorbells::default(), Vec::new());
+        for doorbell in self.doorbells.iter().rev() {
+            let fd = doorbell.fd.as_ref().map(|fd| fd.attach(&mut all.fds, &mut numbers));
+            let shadow = doorbell.shadow.as_ref();
+            let shadow =
+                shadow.map(|(fd, offset)| (fd.attach(&mut all.fds, &mut numbers), *offset));
+            all.entries.push(ShadowDoorbell {
+                offset: doorbell.offset,
+                size: doorbell.size.into(),
+                flags: doorbell.flags,
+                data_match: doorbell.data_match,
+                fd,
+                shadow,
+            });
+        }
+        all
+    }
+}
+
+impl Descriptor {
+    /// Adds itself to the descriptors of a reply, once; returns its index.
+    fn attach<'a>(&'a self, fds: &mut Vec<BorrowedFd<'a>>, numbers: &mut Vec<i32>) -> usize {
+        let known = numbers.iter().position(|number| *number == self.number);
+        known.unwrap_or_else(|| {
+            numbers.push(self.number);
+            fds.push(self.owned.as_fd());
+            numbers.len() - 1
+        })
+    }
+}

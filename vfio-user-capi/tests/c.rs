@@ -1,0 +1,195 @@
+//! Programs in C and C++, built against the installed headers and library.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use vfio_user::client::{Client, PciView};
+use vfio_user::protocol::{MigrationState, RegionIndex};
+
+/// The time for a program to do what it does at once on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The registers of the counter.
+const COUNT: u64 = 0x0;
+const STEP: u64 = 0x4;
+const ADDRESS: u64 = 0x8;
+const RESETS: u64 = 0xc;
+
+/// A directory with the headers, the library, and programs.
+struct Installation(TempDir);
+
+impl Installation {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        // Cargo builds it beside the test.
+        let test = std::env::current_exe().unwrap();
+        let library = test.with_file_name("libvfio_user_capi.so");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("install.sh");
+        let mut install = Command::new(script);
+        succeed(install.arg(directory.path()).arg(library));
+        Installation(directory)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Builds a program, as the pkg-config file says.
+    fn build(&self, compiler: &str, source: &str) -> PathBuf {
+        let config = std::fs::read_to_string(self.path("lib/pkgconfig/libvfio-user.pc")).unwrap();
+        let prefix = self.0.path().to_str().unwrap();
+        assert!(config.contains(&format!("prefix={prefix}\n")), "{config}");
+        let program = self.path("program");
+        let mut command = Command::new(compiler);
+        command
+            .args(["-Wall", "-Wextra", "-Werror", "-g", "-o"])
+            .arg(&program)
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(source))
+            .arg(format!("-I{prefix}/include/vfio-user"))
+            .args([&format!("-L{prefix}/lib"), "-lvfio-user", &format!("-Wl,-rpath,{prefix}/lib")]);
+        succeed(&mut command);
+        program
+    }
+
+    /// Builds the example and starts it.
+    fn counter(&self) -> Counter {
+        let socket = self.path("counter.sock");
+        let program = self.build("cc", "examples/counter.c");
+        Counter { child: Command::new(program).arg(&socket).spawn().unwrap(), socket }
+    }
+}
+
+fn succeed(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// A program that serves the example.
+struct Counter {
+    child: Child,
+    socket: PathBuf,
+}
+
+impl Counter {
+    fn attach(&self) -> PciView {
+        PciView::new(self.client()).unwrap()
+    }
+
+    fn client(&self) -> Client {
+        let start = Instant::now();
+        loop {
+            match Client::attach(&self.socket) {
+                Ok(client) => return client,
+                Err(error) if start.elapsed() > PATIENCE => panic!("{error}"),
+                Err(_) => thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+
+    /// Waits for its end, after its client has left.
+    fn end(mut self) {
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn the_library_exports_the_interface_and_no_more() {
+    let installation = Installation::new();
+    let library = installation.path("lib/libvfio-user.so.0.0.1");
+    let output = succeed(Command::new("nm").args(["-D", "--defined-only"]).arg(&library));
+    let symbols = String::from_utf8(output.stdout).unwrap();
+    let mut exported: Vec<_> = symbols.lines().filter_map(|line| line.split(' ').nth(2)).collect();
+    exported.sort_unstable();
+    assert_eq!(exported, include_str!("c/symbols.txt").lines().collect::<Vec<_>>());
+    let output = succeed(Command::new("readelf").arg("-d").arg(&library));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("[libvfio-user.so.0]"));
+}
+
+#[test]
+fn a_program_in_c_plus_plus_survives_null() {
+    let installation = Installation::new();
+    succeed(&mut Command::new(installation.build("c++", "tests/c/header.cc")));
+}
+
+#[test]
+fn registers_memory_and_interrupts_of_a_device_in_c() {
+    let installation = Installation::new();
+    let program = installation.counter();
+    let counter = program.attach();
+    assert_eq!((counter.header().vendor, counter.header().device), (0x1234, 0xc0de));
+    let vectors = counter.enable_msi(1).unwrap();
+    let memory = counter.allocate(0x1000).unwrap();
+    let bar = counter.bar(0).unwrap();
+    bar.write(STEP, 5_u32).unwrap();
+    bar.write(ADDRESS, u32::try_from(memory.iova()).unwrap() + 8).unwrap();
+    for count in [5, 10] {
+        bar.write(COUNT, 0_u32).unwrap();
+        assert_eq!(bar.read::<u32>(COUNT).unwrap(), count);
+        assert_eq!(memory.load::<u32>(8).unwrap(), count);
+        assert_eq!(vectors[0].wait(PATIENCE).unwrap(), Some(1));
+    }
+    assert!(bar.read::<u8>(COUNT).is_err(), "the device refuses bytes");
+    counter.client().reset().unwrap();
+    let bar = counter.client().region(RegionIndex::Bar0);
+    assert_eq!(bar.read::<u32>(COUNT).unwrap(), 0);
+    assert_eq!(bar.read::<u32>(RESETS).unwrap(), 1);
+    drop((memory, vectors, counter));
+    program.end();
+}
+
+#[test]
+fn writes_to_configuration_space_obey_its_registers() {
+    let installation = Installation::new();
+    let program = installation.counter();
+    let client = program.client();
+    let config = client.region(RegionIndex::Config);
+    // Read-only registers ignore writes; the command register stores its bits one by one.
+    config.write(0x00, 0xffff_ffff_u32).unwrap();
+    assert_eq!(config.read::<u32>(0x00).unwrap(), 0xc0de_1234);
+    config.write(0x04, 0xffff_u16).unwrap();
+    assert_eq!(config.read::<u16>(0x04).unwrap(), 0x0557);
+    config.write(0x05, 0x00_u8).unwrap();
+    assert_eq!(config.read::<u16>(0x04).unwrap(), 0x0057);
+    // The BAR has 4096 bytes.
+    config.write(0x10, 0xffff_ffff_u32).unwrap();
+    assert_eq!(config.read::<u32>(0x10).unwrap(), 0xffff_f000);
+    // The list of capabilities: PM, then MSI; its ids and pointers are read-only.
+    config.write(0x40, 0xffff_u16).unwrap();
+    assert_eq!(config.read::<u16>(0x40).unwrap(), 0x4801);
+    assert_eq!(config.read::<u16>(0x48).unwrap(), 0x0005);
+    // Behind all capabilities there is nothing.
+    config.write(0x80, 0xffff_ffff_u32).unwrap();
+    assert_eq!(config.read::<u32>(0x80).unwrap(), 0);
+    drop(client);
+    program.end();
+}
+
+#[test]
+fn a_device_in_c_migrates() {
+    let installation = Installation::new();
+    let source = installation.counter();
+    let client = source.client();
+    let bar = client.region(RegionIndex::Bar0);
+    bar.write(STEP, 3_u32).unwrap();
+    bar.write(COUNT, 0_u32).unwrap();
+    client.set_migration_state(MigrationState::StopCopy).unwrap();
+    let mut state = Vec::new();
+    client.save(&mut state).unwrap();
+    drop(client);
+    source.end();
+
+    let destination = installation.counter();
+    let client = destination.client();
+    client.set_migration_state(MigrationState::Resuming).unwrap();
+    client.load(&mut state.as_slice()).unwrap();
+    client.set_migration_state(MigrationState::Running).unwrap();
+    let bar = client.region(RegionIndex::Bar0);
+    bar.write(COUNT, 0_u32).unwrap();
+    assert_eq!(bar.read::<u32>(COUNT).unwrap(), 6);
+    drop(client);
+    destination.end();
+}
