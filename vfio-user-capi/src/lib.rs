@@ -7,8 +7,8 @@
 //!
 //! The crate is a boundary to C: it receives pointers and calls functions. A context is shared by
 //! the program, by the function that the server drives and by the program's callbacks, which call
-//! the library again. So it is only ever borrowed immutably; its parts are cells, and no borrow of a
-//! cell is held while a callback runs.
+//! the library again. So it is only ever borrowed immutably; its parts are cells, and no borrow of
+//! a cell is held while a callback runs.
 //!
 //! A panic does not cross the boundary: the call fails with `EIO`.
 

@@ -1,4 +1,4 @@
-//! Capabilities in raw configuration space: what they are, where they are placed, how they are found.
+//! Capabilities in raw configuration space: their kinds, how they are placed and found.
 
 use nix::errno::Errno;
 

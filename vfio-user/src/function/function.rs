@@ -94,20 +94,20 @@ pub trait Function: Migrate + BackgroundWork + Send {
         Err(io::ErrorKind::NotFound.into())
     }
 
-    /// Returns the doorbells of a region with the descriptors of all of them, in libvfio-user's layout
-    /// of 48 bytes, which adds memory for the written values. `None` (the default) for a function
-    /// whose doorbells are those of [`doorbells`](Self::doorbells), in the layout of the
+    /// Returns the doorbells of a region with the descriptors of all of them, in libvfio-user's
+    /// layout of 48 bytes, which adds memory for the written values. `None` (the default) for a
+    /// function whose doorbells are those of [`doorbells`](Self::doorbells), in the layout of the
     /// specification.
     fn shadow_doorbells(&self, region: RegionIndex) -> Option<ShadowDoorbells<'_>> {
         let _ = region;
         None
     }
 
-    /// Decides whether a step may be done now. Called before every request of the client, and before
-    /// the cleanup after it has left.
+    /// Decides whether a step may be done now. Called before every request of the client, and
+    /// before the cleanup after it has left.
     ///
-    /// A function that must finish work of its own first returns [`Admission::Later`]: the step, and
-    /// everything that follows it, waits. The server asks again whenever the function's
+    /// A function that must finish work of its own first returns [`Admission::Later`]: the step,
+    /// and everything that follows it, waits. The server asks again whenever the function's
     /// [`wake`](BackgroundWork::wake) is readable.
     fn admit(&mut self, step: Step<'_>) -> Admission {
         let _ = step;
@@ -214,7 +214,8 @@ pub enum Step<'a> {
         /// Its payload, as the client has sent it: nothing of it is checked yet.
         payload: &'a [u8],
     },
-    /// The cleanup after the client has left: memory and eventfds are removed. It cannot be refused.
+    /// The cleanup after the client has left: memory and eventfds are removed. It cannot be
+    /// refused.
     Cleanup,
 }
 

@@ -428,9 +428,10 @@ impl Server {
         self.reactor.process(&mut |_| Err(Error::NoSocket))
     }
 
-    /// As [`process`](Self::process), but waits until there is work: one step of [`run`](Self::run),
-    /// for a loop that does something of its own between two steps. It may return without having
-    /// done anything, and does not return while a single client keeps its device busy.
+    /// As [`process`](Self::process), but waits until there is work: one step of
+    /// [`run`](Self::run), for a loop that does something of its own between two steps. It may
+    /// return without having done anything, and does not return while a single client keeps its
+    /// device busy.
     ///
     /// # Errors
     ///
