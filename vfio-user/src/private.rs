@@ -5,9 +5,12 @@ pub use crate::device::{
     each_mut,
 };
 use std::marker::PhantomData;
+use std::sync::Arc;
 
+use crate::dma::Dma;
 pub use crate::driver::Bars;
 pub use crate::driver::origin::{HasDriver, Origin};
+use crate::interrupt::Interrupts;
 use crate::layout;
 pub use crate::layout::{
     BarKind, Check, LayoutError, MsixLayout, Values, bit_mask, class, growth, register_variant,
@@ -119,6 +122,17 @@ pub fn write_bytes(bits: u64, len: u8, take: impl FnOnce(&[u8])) -> u64 {
 /// Returns the number of bytes of a memory.
 pub const fn memory_size(memories: &[MemoryRange], index: usize) -> u64 {
     memories[index].size()
+}
+
+/// Returns the device's own handle of the client's memory, for hooks in a language that cannot
+/// borrow the context. Only hooks of this device may use it.
+pub fn own_dma<D: Device>(cx: &Cx<'_, D>) -> Dma {
+    cx.dma().own()
+}
+
+/// Returns the interrupts of a device, for such hooks.
+pub fn interrupts<D: Device>(cx: &Cx<'_, D>) -> Arc<Interrupts> {
+    Arc::clone(&cx.runtime().interrupts)
 }
 
 /// Returns the bits of a register's field.

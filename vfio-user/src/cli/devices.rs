@@ -62,10 +62,26 @@ impl<'a> Devices<'a> {
     ///
     /// If there is a type with the same name.
     #[must_use]
-    pub fn with_each<D: PciDevice>(mut self, factory: impl FnMut(usize) -> D + 'a) -> Self {
-        let name = D::DESCRIPTOR.name();
+    pub fn with_each<D: PciDevice>(self, factory: impl FnMut(usize) -> D + 'a) -> Self {
+        self.with_declared(D::DESCRIPTOR, factory)
+    }
+
+    /// As [`with_each`](Self::with_each), for devices that are declared at run time: each
+    /// [configures](crate::Device::configure) itself as `declared`, which gives the name and the
+    /// ids before a device is constructed.
+    ///
+    /// # Panics
+    ///
+    /// If there is a type with the same name.
+    #[must_use]
+    pub fn with_declared<D: PciDevice>(
+        mut self,
+        declared: Descriptor,
+        factory: impl FnMut(usize) -> D + 'a,
+    ) -> Self {
+        let name = declared.name();
         assert!(self.position(name).is_none(), "two types of device have the name `{name}`");
-        self.types.push(Box::new(Of { factory, device: PhantomData }));
+        self.types.push(Box::new(Of { declared, factory, device: PhantomData }));
         self
     }
 
@@ -80,7 +96,7 @@ impl<'a> Devices<'a> {
 
     /// Returns what the program is, for its help.
     pub(super) fn about(&self) -> String {
-        let device = |declared: Descriptor| {
+        let device = |declared: &Descriptor| {
             let Ids { vendor, device, .. } = declared.ids();
             format!("`{}`, PCI device {vendor:04x}:{device:04x}", declared.name())
         };
@@ -142,7 +158,7 @@ impl fmt::Debug for Devices<'_> {
 /// A type of device, and how its devices are constructed.
 pub(super) trait DeviceType {
     /// Returns the declaration, as it is before a device configures it.
-    fn declared(&self) -> Descriptor;
+    fn declared(&self) -> &Descriptor;
 
     /// Returns the declaration of a device.
     ///
@@ -177,17 +193,18 @@ pub(super) struct Files<'a> {
 pub(super) type Created = (Box<dyn Function>, BurndownHandle);
 
 struct Of<D, F> {
+    declared: Descriptor,
     factory: F,
     device: PhantomData<fn() -> D>,
 }
 
 impl<D: PciDevice, F: FnMut(usize) -> D> DeviceType for Of<D, F> {
-    fn declared(&self) -> Descriptor {
-        D::DESCRIPTOR
+    fn declared(&self) -> &Descriptor {
+        &self.declared
     }
 
     fn configured(&mut self) -> Result<Descriptor> {
-        let mut descriptor = D::DESCRIPTOR;
+        let mut descriptor = self.declared.clone();
         (self.factory)(0).configure(&mut descriptor)?;
         descriptor.validate()?;
         Ok(descriptor)

@@ -142,6 +142,16 @@ pub trait PciDevice: Device + Send + 'static {
         Ok(Box::new(|_| {}))
     }
 
+    /// Reads the private fields of this device, for a type whose devices declare them at run time;
+    /// the runtime calls this method. By default it is [`load_private`](Self::load_private).
+    ///
+    /// # Errors
+    ///
+    /// As [`load_private`](Self::load_private).
+    fn read_private(&self, from: &mut StateReader<'_>) -> Result<Exchange<Self>, StateError> {
+        Self::load_private(from)
+    }
+
     /// Writes the private fields of elements of a block.
     ///
     /// # Errors

@@ -164,6 +164,11 @@ impl Dma {
         Dma { is_own: true, ..Dma::default() }
     }
 
+    /// Returns another handle for the hooks of the device.
+    pub(crate) fn own(&self) -> Self {
+        Dma { shared: Arc::clone(&self.shared), ..Self::of_device() }
+    }
+
     /// Returns a handle for threads, of the current session: of its own session, if called on a
     /// [`SessionDma`].
     pub fn for_session(&self) -> SessionDma {

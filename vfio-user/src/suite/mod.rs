@@ -378,10 +378,11 @@ impl<D: PciDevice> Suite<D> {
     /// time passes. Its timers continue, and no counter of time decreases. Exempts devices that do
     /// not migrate.
     pub fn round_trips(&self) {
-        if D::DESCRIPTOR.state().is_none() {
+        let bench = self.bench();
+        if bench.function().descriptor().state().is_none() {
             return;
         }
-        let (elements, spared) = (&self.elements(&self.bench()), self.spared);
+        let (elements, spared) = (&self.elements(&bench), self.spared);
         for seed in 0..script::SEEDS {
             Pair::new(&|| self.bench(), elements, spared).check(seed);
         }

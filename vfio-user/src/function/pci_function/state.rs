@@ -150,7 +150,7 @@ impl<D: PciDevice> PciFunction<D> {
         }
         let mut from =
             self.section_reader(take_section(&mut sections, &[DEVICE])?, DEVICE, layout)?;
-        let mut private = vec![D::load_private(&mut from)?];
+        let mut private = vec![self.device.read_private(&mut from)?];
         let mut unknown = from.finish()?;
         let (mut registers, mut timers) = (Vec::new(), Vec::new());
         let mut from =
