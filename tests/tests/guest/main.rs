@@ -2,6 +2,7 @@
 
 mod config;
 mod dma;
+mod driver;
 mod edu;
 mod errors;
 mod ethernet;
