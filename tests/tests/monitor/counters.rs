@@ -2,12 +2,14 @@
 
 use std::os::fd::AsFd;
 
+use vfio_user::EventFd;
 use vfio_user_tests::irqs::eventfds;
+use vfio_user_tests::wire::command;
 use vfio_user_tests::wire::irq::MSIX;
 use vfio_user_tests::{files, wire};
 
 use crate::station::{
-    self, BUFFER, CONTROL, COPY, EVENTS, Observed, PHYCTL, QUEUES, RAISE, RING, STATUS,
+    self, BUFFER, CONTROL, COPY, DOORBELL, EVENTS, Observed, PHYCTL, QUEUES, RAISE, RING, STATUS,
 };
 
 fn count(observed: &mut Observed, name: &str) -> (u64, u64) {
@@ -55,6 +57,22 @@ fn the_looks_of_a_monitor_are_not_counted() {
     let counters = observed.counters();
     assert_eq!((counters.reads, counters.writes), (0, 0));
     assert_eq!(observed.last(), []);
+}
+
+#[test]
+fn a_doorbell_that_an_eventfd_rings_is_counted() {
+    let mut observed = station::observe();
+    let payload = wire::words(&[1 << 12, 0, 0, 0]);
+    let fds = observed.client.request(command::GET_REGION_IO_FDS, &payload, &[]).fds;
+    let doorbell = EventFd::from_fd(fds.into_iter().next().unwrap()).unwrap();
+    doorbell.signal();
+    // What was rung before a message is handled before it.
+    observed.client.number(0, EVENTS, 4);
+    assert_eq!(count(&mut observed, "doorbell"), (0, 1));
+    let last = observed.last();
+    assert_eq!((&*last[0].name, &*last[0].operation), ("doorbell", "kick"));
+    observed.client.write(0, DOORBELL, &[1, 0, 0, 0]);
+    assert_eq!(count(&mut observed, "doorbell"), (0, 2));
 }
 
 #[test]

@@ -16,6 +16,7 @@ pub(crate) const RAISE: u64 = 0x08;
 pub(crate) const COPY: u64 = 0x0c;
 pub(crate) const WAIT: u64 = 0x10;
 pub(crate) const STATUS: u64 = 0x14;
+pub(crate) const DOORBELL: u64 = 0x18;
 pub(crate) const RING: u64 = 0x20;
 pub(crate) const QUEUES: u64 = 0x40;
 pub(crate) const PHYCTL: u64 = 0x80;
@@ -57,6 +58,8 @@ pub(crate) struct Station {
     wait: Virtual<u32>,
     #[reg(STATUS, ro, read_with = Self::status)]
     status: u32,
+    #[reg(DOORBELL, wo, kick = Self::kicked)]
+    doorbell: Virtual<u32>,
     #[reg(RING)]
     ring: [u32; 4],
     #[block(QUEUES, stride = 8)]
@@ -85,6 +88,9 @@ impl Station {
         cx.dma().read(0x1000, &mut data).unwrap();
         cx.dma().write(0x1800, &[data, data].concat()).unwrap();
     }
+
+    #[expect(clippy::unused_self, reason = "a hook")]
+    fn kicked(&mut self, _: &mut Cx<'_, Self>) {}
 
     fn wait(&mut self, _: &mut Cx<'_, Self>, _: u32) {
         self.end.recv_timeout(PATIENCE).unwrap();
@@ -125,6 +131,7 @@ pub(crate) fn observe_with(set_up: impl FnOnce(Monitor) -> Monitor) -> Observed 
         copy: Virtual::default(),
         wait: Virtual::default(),
         status: 0,
+        doorbell: Virtual::default(),
         ring: [0; 4],
         queues: [Queue::default(); 3],
         buffer: vec![0; 0x80].into(),

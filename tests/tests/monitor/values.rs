@@ -9,9 +9,15 @@ use vfio_user::monitor::{ClientError, Monitor, Reply, Request};
 use vfio_user::{Error, Server};
 use vfio_user_tests::irqs::{eventfds, none};
 use vfio_user_tests::wire::irq::{MASK, MSIX, UNMASK};
+use vfio_user_tests::wire::{command, feature};
 use vfio_user_tests::{PATIENCE, files, wire};
 
 use crate::station::{self, CONTROL, EVENTS, PHYCTL, QUEUES, RAISE, UNMAPPED, WAIT};
+
+/// The feature that moves a device from one state to another, and two of the states.
+const MIG_DEVICE_STATE: u32 = 2;
+const STOP: u32 = 1;
+const RUNNING: u32 = 2;
 
 fn refusal(asked: Result<Reply, ClientError>) -> String {
     match asked {
@@ -40,6 +46,7 @@ fn registers_are_shown_while_the_client_works() {
         "copy",
         "wait",
         "status",
+        "doorbell",
         "ring[0]",
         "ring[1]",
         "ring[2]",
@@ -53,7 +60,7 @@ fn registers_are_shown_while_the_client_works() {
     ];
     assert_eq!(names, expected);
     assert_eq!((registers[1].value, &*registers[1].set), (0x31, "enable, mode=0x3"));
-    assert_eq!((registers[15].value, registers[15].exact), (199, true));
+    assert_eq!((registers[16].value, registers[16].exact), (199, true));
     assert!(!registers[5].exact, "a hook computes the status");
 }
 
@@ -90,6 +97,19 @@ fn pokes_are_refused_unless_they_are_allowed() {
     assert_eq!(observed.client.number(0, CONTROL, 4), 0x20);
     let reason = refusal(observed.tool.ask(&poke("control.mode", 0x10)));
     assert_eq!(reason, "0x10 does not fit in `control.mode`");
+}
+
+#[test]
+fn a_device_that_is_stopped_is_shown_and_not_changed() {
+    let mut observed = station::observe_with(Monitor::allow_pokes);
+    let move_to = |state| wire::words(&[16, feature::SET | MIG_DEVICE_STATE, state, 0]);
+    observed.client.request(command::FEATURE, &move_to(STOP), &[]).ok();
+    assert_eq!(observed.value("events"), 5);
+    let poke = Request::Poke { name: "events".to_owned(), value: 9 };
+    assert_eq!(refusal(observed.tool.ask(&poke)), "the device is stopped");
+    observed.client.request(command::FEATURE, &move_to(RUNNING), &[]).ok();
+    observed.tool.ask(&poke).unwrap();
+    assert_eq!(observed.client.number(0, EVENTS, 4), 9);
 }
 
 #[test]
