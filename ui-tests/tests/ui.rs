@@ -20,6 +20,7 @@ fn compile_errors() {
         "field",
         "enum",
         "block",
+        "driver",
         "intr",
         "timer",
         "config",

@@ -106,6 +106,20 @@ pub const fn enforce_block_migrates(state: Option<StateLayout>) {
     );
 }
 
+/// Stops the build if no access of a driver reaches a register alone.
+///
+/// # Panics
+///
+/// With the rule's text.
+#[track_caller]
+pub const fn enforce_driven(origin: &Origin, register: &Register) {
+    assert!(
+        origin.reaches(register),
+        "the BAR accepts no access that reaches this register alone: leave it out of the driver \
+         with `driver = skip`"
+    );
+}
+
 /// Returns the bytes with which the hook of a port fills an access of `len` bytes.
 pub fn read_bytes(len: u8, fill: impl FnOnce(&mut [u8])) -> u64 {
     let mut bytes = [0; 8];

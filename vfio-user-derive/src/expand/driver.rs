@@ -1,8 +1,9 @@
 //! Generates a driver: a type with a method for every access to every register.
 
-use proc_macro2::{Ident, Literal, TokenStream};
-use quote::{format_ident, quote};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
 use syn::Visibility;
+use syn::spanned::Spanned as _;
 
 use crate::ast::{BlockField, Device, Register};
 use crate::driver::{Access, Method};
@@ -45,10 +46,12 @@ pub(super) fn expand(device: &Device<'_>) -> Option<TokenStream> {
 
 fn of_device(device: &Device<'_>, driver: &Ident) -> TokenStream {
     let origins = origins(device);
+    let reached = reached(device);
     let methods = methods(device, &quote!(&mut self.__bars));
     quote! {
         const __DRIVEN: &__vfio_user::Descriptor = &__DESCRIPTOR;
         #(#origins)*
+        #(#reached)*
 
         #[automatically_derived]
         #[allow(dead_code, private_interfaces)]
@@ -112,6 +115,21 @@ fn origins(device: &Device<'_>) -> Vec<TokenStream> {
         }
     };
     bars.into_iter().map(origin).collect()
+}
+
+/// Checks that accesses reach each register alone.
+fn reached(device: &Device<'_>) -> Vec<TokenStream> {
+    let registers = device.driven().filter(|(_, register)| !register.methods().is_empty());
+    let checks = registers.map(|(index, register)| {
+        let origin = origin(device, device.bar_of(register));
+        let (index, span) = (Literal::usize_unsuffixed(index), register.field.span());
+        let function = quote_spanned!(span=> __vfio_user::enforce_driven);
+        let mut arguments =
+            Group::new(Delimiter::Parenthesis, quote!(&#origin, &__REGISTERS[#index]));
+        arguments.set_span(span);
+        quote!(const _: () = #function #arguments;)
+    });
+    checks.collect()
 }
 
 fn origin_of_bar(bar: u8) -> Ident {
@@ -183,7 +201,7 @@ fn element(
     field: &BlockField<'_>,
 ) -> TokenStream {
     let name = field.field;
-    let block = register_block_driver(field);
+    let block = block_driver(field);
     let origin = origin(device, device.bar_or_default(field.block.bar.as_ref()));
     let block_at = Literal::usize_unsuffixed(place);
     let is_array = field.length.is_some() && field.block.select.is_none();
@@ -201,9 +219,10 @@ fn element(
 
 /// The trait of a block that has a driver, always in this form: the compiler reports equal errors
 /// once.
-fn register_block_driver(field: &BlockField<'_>) -> TokenStream {
+fn block_driver(field: &BlockField<'_>) -> TokenStream {
     let ty = field.ty;
-    quote!(<#ty as __vfio_user::HasDriver>)
+    let at = Span::call_site().located_at(ty.span());
+    quote_spanned!(at=> <#ty as __vfio_user::HasDriver>)
 }
 
 fn docs(register: &Register<'_>, access: Access) -> Vec<String> {
@@ -227,4 +246,30 @@ fn docs(register: &Register<'_>, access: Access) -> Vec<String> {
 fn documented(first: String, doc: &str) -> Vec<String> {
     let rest = if doc.is_empty() { Vec::new() } else { vec![String::new(), doc.to_owned()] };
     std::iter::once(first).chain(rest).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::parse_quote;
+
+    #[test]
+    fn the_expansion_of_a_driver_is_as_recorded() {
+        let expanded = crate::expand::derive(&parse_quote! {
+            #[pci(vendor = 0x1234, device = 0xcafe, driver = NicDriver)]
+            #[bar(0: mem32, size = 0x1000)]
+            #[migrate(none)]
+            pub struct Nic {
+                /// Of the whole card.
+                #[reg(0x00)]
+                control: Control,
+                #[reg(0x04, w1c)]
+                causes: u32,
+                #[reg(0x08, rc)]
+                errors: [u16; 2],
+                #[block(0x100, stride = 0x10)]
+                queues: [Queue; 8],
+            }
+        });
+        crate::golden::compare("driver", &expanded);
+    }
 }

@@ -9,7 +9,7 @@ trait Backend {
 }
 
 #[derive(PciDevice)]
-#[pci(vendor = 0x1234, device = 1)]
+#[pci(vendor = 0x1234, device = 1, driver = DiskDriver)]
 #[bar(0: mem32, size = 0x1000)]
 struct Disk<B, const N: usize = 4>
 where

@@ -16,6 +16,9 @@ mod decoys {
     pub struct Field;
     pub struct Values;
     pub struct Block;
+    pub struct Infallible;
+    pub trait HasDriver {}
+    pub trait FnOnce {}
     pub struct ComposedInterrupt;
     pub struct Cx;
     pub struct Timer;
@@ -68,7 +71,7 @@ struct Bits {
 }
 
 #[derive(::core::clone::Clone, ::core::marker::Copy, ::vfio_user::RegisterBlock)]
-#[block(host = Host)]
+#[block(host = Host, driver = Bars)]
 struct Group {
     #[reg(0x00, on_write = device)]
     bits: Bits,
@@ -77,7 +80,7 @@ struct Group {
 }
 
 #[derive(::vfio_user::PciDevice)]
-#[pci(vendor = 0x1234, device = 1)]
+#[pci(vendor = 0x1234, device = 1, driver = Origin)]
 #[bar(0: mem32, size = DESCRIPTOR)]
 #[bar(4: mem64, size = BAR, shared(0..BAR))]
 #[irq(msix = 1, bar = 2)]

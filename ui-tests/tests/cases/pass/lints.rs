@@ -93,7 +93,7 @@ pub struct Control {
 
 /// A queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, RegisterBlock)]
-#[block(host = QueueHost)]
+#[block(host = QueueHost, driver = QueueDriver)]
 pub struct Queue {
     #[reg(0)]
     control: Control,
@@ -112,6 +112,7 @@ pub struct Queue {
 
 /// A block without hooks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, RegisterBlock)]
+#[block(driver = TimerDriver)]
 pub struct Timer {
     #[reg(0)]
     value: u32,
@@ -119,7 +120,7 @@ pub struct Timer {
 
 /// A device.
 #[derive(Clone, Debug, Default, PartialEq, PciDevice)]
-#[pci(vendor = 0x1234, device = 1, class = 0x00_ff00)]
+#[pci(vendor = 0x1234, device = 1, class = 0x00_ff00, driver = StrictDriver)]
 #[bar(0: mem32, size = 0x1000)]
 #[bar(2: mem32, size = 0x2000, shared(0x1000..SIGNED_END))]
 #[bar(3: mem32, size = 0x1000, shared)]
