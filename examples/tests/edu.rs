@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use edu::Edu;
 use vfio_user::Bench;
-use vfio_user::client::Client;
+use vfio_user::client::{Client, MappedBars};
 use vfio_user_tests::serve::Running;
 
 const ID: u64 = 0x00;
@@ -71,12 +71,13 @@ fn its_driver_works_on_a_bench() {
     assert_eq!(done, Ok(()));
 }
 
-/// The same test, with a message for each access.
+/// The same test, with a message for each access, and with all mappings that the server allows.
 #[test]
 fn its_driver_works_over_a_socket() {
     let server = Running::at_path(Edu::new);
     let client = Client::attach(server.path()).unwrap();
     exercise::exercise(&client, |_| thread::yield_now()).unwrap();
+    exercise::exercise(MappedBars::new(&client).unwrap(), |_| thread::yield_now()).unwrap();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod attaching;
 mod calls;
+mod driver;
 mod features;
 mod foreign_server;
 mod pci;

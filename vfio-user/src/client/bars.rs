@@ -1,6 +1,6 @@
 //! Drivers over a socket.
 
-use super::{Client, RegionMap};
+use super::{Client, PciView, RegionMap};
 use crate::driver::{Bars, Width};
 use crate::error::{Error, Result};
 use crate::model::RegisterValue as _;
@@ -20,6 +20,23 @@ impl Bars for &Client {
     fn write(&mut self, bar: u8, offset: u64, width: Width, value: u64) -> Result<()> {
         let len = usize::from(width.bytes());
         self.region(region(bar)).write_bytes(offset, &value.to_le_bytes()[..len])
+    }
+}
+
+/// A typed driver runs over a view, which accesses BARs directly where they are mapped.
+impl Bars for &PciView {
+    type Error = Error;
+
+    fn read(&mut self, bar: u8, offset: u64, width: Width) -> Result<u64> {
+        let mut bytes = [0; 8];
+        let len = usize::from(width.bytes());
+        self.bar(bar)?.read_bytes(offset, &mut bytes[..len])?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn write(&mut self, bar: u8, offset: u64, width: Width, value: u64) -> Result<()> {
+        let len = usize::from(width.bytes());
+        self.bar(bar)?.write_bytes(offset, &value.to_le_bytes()[..len])
     }
 }
 
