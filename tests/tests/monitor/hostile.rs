@@ -132,6 +132,53 @@ fn a_tool_that_reads_nothing_is_asked_nothing_more() {
     assert_alive(&mut observed);
 }
 
+/// A request may arrive byte by byte, and several may arrive at once; other tools do not wait.
+#[test]
+fn slow_and_hasty_tools_are_answered() {
+    let mut observed = station::observe();
+    let (slow, hasty) = (connect(&observed.path), connect(&observed.path));
+    let line = b"{\"ask\":\"register\",\"name\":\"events\"}\n";
+    for byte in line {
+        (&slow).write_all(&[*byte]).unwrap();
+        assert_eq!(observed.value("control"), 0);
+    }
+    (&hasty).write_all(&line.repeat(20)).unwrap();
+    for (stream, replies) in [(&slow, 1), (&hasty, 20)] {
+        let lines = BufReader::new(stream).lines().take(replies);
+        let shown = lines.map(|reply| reply.unwrap().contains("\"name\":\"events\""));
+        assert_eq!(shown.filter(|is_shown| *is_shown).count(), replies);
+    }
+    assert_alive(&mut observed);
+}
+
+/// Names are texts of JSON, with all that may be in them, and none of them is a name here.
+#[test]
+fn names_with_escapes_are_no_names() {
+    let mut observed = station::observe_with(vfio_user::monitor::Monitor::allow_pokes);
+    let stream = connect(&observed.path);
+    for name in [
+        r"",
+        r"\u0000",
+        r"events\n",
+        r"\u001b[2J",
+        r"\ud83d\ude00",
+        r"ring[9]",
+        r"ring[-1]",
+        r"a.b.c",
+        r"events\u0000",
+    ] {
+        for ask in ["register", "poke"] {
+            let value = if ask == "poke" { ",\"value\":7" } else { "" };
+            let line = format!(r#"{{"ask":"{ask}","name":"{name}"{value}}}"#);
+            let reply = exchange(&stream, line.as_bytes());
+            assert!(reply.starts_with(r#"{"version":1,"error":""#), "{name}: {reply}");
+            assert!(reply.trim_end().chars().all(|letter| !letter.is_control()), "{reply:?}");
+        }
+    }
+    assert_eq!(observed.value("control"), 0);
+    assert_alive(&mut observed);
+}
+
 #[test]
 fn connections_that_end_in_the_middle_are_forgotten() {
     let mut observed = station::observe();

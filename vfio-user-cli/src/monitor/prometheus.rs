@@ -1,6 +1,7 @@
 //! A snapshot in the text format of Prometheus.
 
 use std::fmt::{self, Write as _};
+use std::path::Path;
 
 use vfio_user::monitor::Vector;
 
@@ -10,6 +11,7 @@ use super::snapshot::Snapshot;
 struct Metric<'a> {
     text: &'a mut String,
     device: &'a str,
+    monitor: &'a str,
     name: &'static str,
 }
 
@@ -35,7 +37,8 @@ impl fmt::Display for Quoted<'_> {
 impl Metric<'_> {
     fn add(&mut self, labels: &[(&str, &str)], value: impl fmt::Display) {
         // Strings take all text.
-        let _ = write!(self.text, "vfio_user_{}{{device={}", self.name, Quoted(self.device));
+        let (device, monitor) = (Quoted(self.device), Quoted(self.monitor));
+        let _ = write!(self.text, "vfio_user_{}{{device={device},monitor={monitor}", self.name);
         for (name, label) in labels {
             let _ = write!(self.text, ",{name}={}", Quoted(label));
         }
@@ -50,11 +53,14 @@ type Value = fn(&Vector) -> u64;
 struct Metrics<'a> {
     text: String,
     snapshot: &'a Snapshot,
+    /// The path of the monitor: it distinguishes devices of one name.
+    monitor: &'a str,
 }
 
-/// Returns the text.
-pub(super) fn text(snapshot: &Snapshot) -> String {
-    let mut metrics = Metrics { text: String::new(), snapshot };
+/// Returns the text of what a monitor shows.
+pub(super) fn text(snapshot: &Snapshot, monitor: &Path) -> String {
+    let monitor = &monitor.to_string_lossy();
+    let mut metrics = Metrics { text: String::new(), snapshot, monitor };
     metrics.device();
     metrics.sums();
     metrics.accesses();
@@ -77,7 +83,8 @@ impl Metrics<'_> {
     fn metric(&mut self, name: &'static str, kind: &str, help: &str) -> Metric<'_> {
         let _ = writeln!(self.text, "# HELP vfio_user_{name} {help}");
         let _ = writeln!(self.text, "# TYPE vfio_user_{name} {kind}");
-        Metric { text: &mut self.text, device: &self.snapshot.device.name, name }
+        let (device, monitor) = (&self.snapshot.device.name, self.monitor);
+        Metric { text: &mut self.text, device, monitor, name }
     }
 
     fn device(&mut self) {

@@ -1,5 +1,7 @@
 //! `vfu inspect --prometheus`.
 
+use std::fs;
+
 use crate::exposition::Exposition;
 use crate::pump::{self, Observed};
 
@@ -34,6 +36,20 @@ fn counters_are_exposed_to_prometheus() {
     assert_is(&read, "unmodelled_accesses_total", &[("bar", "0"), ("offset", "0x80")], 1);
     assert_eq!(read.kind("vfio_user_interrupt_pending"), "gauge");
     assert!(read.value("vfio_user_observed_seconds", &[]) > 0.0);
+}
+
+/// Two devices of one name are apart by their monitors, whatever is in the path.
+#[test]
+fn paths_are_escaped() {
+    let mut observed = pump::observe(|monitor| monitor);
+    let path = observed.path.with_file_name("a \"pump\"\\\nof\u{1b}mine.mon");
+    fs::rename(&observed.path, &path).unwrap();
+    observed.path = path;
+    let text = observed.printed(&["--prometheus"]);
+    assert!(!text.contains('\x1b'), "{text}");
+    let shown = observed.path.to_str().unwrap().replace('\x1b', "\\u1b");
+    let read = Exposition::read(&text);
+    assert_is(&read, "reads_total", &[("monitor", &shown)], 0);
 }
 
 #[test]
