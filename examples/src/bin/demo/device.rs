@@ -2,56 +2,51 @@
 
 use std::time::Duration;
 
-use vfio_user::{Cx, Device, DmaError, PciDevice, Timer, Virtual};
+use vfio_user::{Cx, Device, DmaError, PciDevice, Register, Timer, Virtual};
 
-/// Offsets of its registers.
-pub(crate) mod regs {
-    pub(crate) const ID: u64 = 0x00;
-    pub(crate) const SCRATCH: u64 = 0x04;
-    pub(crate) const STATUS: u64 = 0x08;
-    pub(crate) const SOURCE: u64 = 0x10;
-    pub(crate) const TARGET: u64 = 0x18;
-    pub(crate) const LENGTH: u64 = 0x20;
-    pub(crate) const START: u64 = 0x24;
-    pub(crate) const ALARM: u64 = 0x28;
-}
-
-/// The value of ID.
+/// The value of `id`.
 pub(crate) const COPY: u32 = 0x636f_7079;
-
-/// STATUS: a copy succeeded.
-pub(crate) const DONE: u32 = 1 << 0;
-/// STATUS: a copy failed.
-pub(crate) const FAILED: u32 = 1 << 1;
-
 /// Bytes of BAR 2.
-pub(crate) const MEMORY: usize = 0x10_0000;
+pub(crate) const MEMORY: usize = 0x40_0000;
+/// The vector of a copy that has ended.
+pub(crate) const COPIED: usize = 0;
 /// The vector of the alarm.
 pub(crate) const ALARM: u32 = 1;
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
+#[register(u32)]
+pub(crate) struct Status {
+    /// A copy has succeeded.
+    #[field(bit = 0)]
+    pub(crate) done: bool,
+    /// A copy has failed.
+    #[field(bit = 1)]
+    pub(crate) failed: bool,
+}
+
 #[derive(Default, PciDevice)]
-#[pci(vendor = 0x1234, device = 0xc0b1, class = 0x12_0000, revision = 1)]
+#[pci(vendor = 0x1234, device = 0xc0b1, class = 0x12_0000, revision = 1, driver = CopierDriver)]
 #[bar(0: mem32, size = 0x1000)]
 #[bar(2: mem32, size = MEMORY, shared)]
 #[irq(msix = 2)]
 #[capability(pm, express)]
 pub(crate) struct Copier {
-    #[reg(regs::ID, ro, reset = COPY)]
+    #[reg(0x00, ro, reset = COPY)]
     id: Virtual<u32>,
-    #[reg(regs::SCRATCH)]
+    #[reg(0x04)]
     scratch: u32,
-    #[reg(regs::STATUS, w1c, mask = DONE | FAILED)]
-    status: u32,
-    #[reg(regs::SOURCE)]
+    #[reg(0x08, w1c)]
+    status: Status,
+    #[reg(0x10)]
     source: u64,
-    #[reg(regs::TARGET)]
+    #[reg(0x18)]
     target: u64,
-    #[reg(regs::LENGTH, mask = 0xffff)]
+    #[reg(0x20, mask = 0xffff)]
     length: u32,
-    #[reg(regs::START, wo, write_with = Self::start)]
+    #[reg(0x24, wo, write_with = Self::start)]
     start: Virtual<u32>,
     /// In milliseconds.
-    #[reg(regs::ALARM, wo, write_with = Self::set_alarm)]
+    #[reg(0x28, wo, write_with = Self::set_alarm)]
     alarm: Virtual<u32>,
     #[timer(Self::wake)]
     timer: Timer,
@@ -63,13 +58,13 @@ impl Device for Copier {
 
 impl Copier {
     fn start(&mut self, cx: &mut Cx<'_, Self>, _: u32) {
-        self.status |= match self.copy(cx) {
-            Ok(()) => DONE,
+        match self.copy(cx) {
+            Ok(()) => self.status.done = true,
             Err(error) => {
                 eprintln!("copier: {error}");
-                FAILED
+                self.status.failed = true;
             }
-        };
+        }
         cx.irq(0).raise();
     }
 

@@ -1,87 +1,81 @@
 //! Moves the device to another process, as a VMM does.
 
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::ops::ControlFlow;
+use std::time::Duration;
 
-use vfio_user::client::Client;
-use vfio_user::client::RegionMap;
-use vfio_user::protocol::{IrqIndex, MigrationState, RegionIndex};
-use vfio_user::{EventFd, SharedError};
+use vfio_user::client::{Migration, MigrationProgress, PciView, RegionMap, Vectors};
+use vfio_user::protocol::RegionIndex;
 
-use crate::device::{ALARM, MEMORY, regs};
-use crate::{Result, expect, say};
+use crate::device::{ALARM, CopierDriver, MEMORY};
+use crate::rounds::Rounds;
+use crate::screen::line;
+use crate::{Result, expect};
 
 /// Moves the state of one device to another one while a guest writes its memory, and waits on the
-/// destination for an interrupt that was programmed on the source.
-pub(crate) fn run(from: &Client, to: &Client) -> Result<()> {
-    let [here, there] = [EventFd::new()?, EventFd::new()?];
-    from.set_irqs(IrqIndex::Msix, ALARM, &[Some(&here)])?;
-    copy_while_it_runs(from, to)?;
+/// destination for an interrupt that was masked on the source.
+pub(crate) fn run(from: &PciView, here: &Vectors, to: &PciView) -> Result<()> {
+    let (memory, new_memory) = (memory_of(from)?, memory_of(to)?);
+    memory.write(0, &vec![0x5a; MEMORY])?;
+    // Enabled before the device runs there: it may raise at once.
+    let there = to.enable_msix(2)?;
+    // Its interrupt stays pending, wherever the device is when the time has passed.
+    here.mask(ALARM)?;
+    CopierDriver::new(from).set_alarm(1)?;
 
-    from.region(RegionIndex::Bar0).write(regs::ALARM, 1000_u32)?;
-    // Set up before the device runs there: it may raise at once.
-    to.set_irqs(IrqIndex::Msix, ALARM, &[Some(&there)])?;
-    let begin = Instant::now();
-    from.set_migration_state(MigrationState::StopCopy)?;
-    let bytes = copy(from, to)?;
-    to.set_migration_state(MigrationState::Running)?;
-    let downtime = begin.elapsed();
-    from.set_migration_state(MigrationState::Stop)?;
-    let sums = [checksum(from)?, checksum(to)?];
-    say(&format!(
-        "It stops, {bytes} bytes follow, and {downtime:.1?} later the other one runs. The memory's \
-         checksums are {:08x} and {:08x}.",
-        sums[0], sums[1]
-    ));
+    let mut guest = Guest { memory: &memory, is_running: true, count: 0 };
+    let mut rounds = Rounds::default();
+    let moved = Migration::new(from.client(), to.client()).enough(0).run(|progress| {
+        rounds.show(progress);
+        guest.run(progress)
+    });
+    rounds.finish();
+    let downtime = moved?.downtime;
+    let sums = [checksum(&memory)?, checksum(&new_memory)?];
+    line(format_args!("it was stopped for {downtime:.1?}"));
+    line(format_args!("checksums of the memory: {:08x} here, {:08x} there", sums[0], sums[1]));
     expect(sums[0] == sums[1], "memory arrives as it was")?;
 
-    there.wait(Duration::from_secs(5))?.ok_or("no interrupt came")?;
-    let scratch = to.region(RegionIndex::Bar0).read::<u32>(regs::SCRATCH)?;
-    say(&format!(
-        "SCRATCH reads {scratch:#010x} there, and the interrupt that was programmed before comes from there."
+    there.unmask(ALARM)?;
+    there[ALARM as usize].wait(Duration::from_secs(30))?.ok_or("no interrupt came")?;
+    let scratch = CopierDriver::new(to).scratch()?;
+    line(format_args!(
+        "scratch is {scratch:#x} there, and the alarm that was set here rings there"
     ));
-    expect(scratch == 0x1234_ff78 && here.take().is_none(), "the device is there, and not here")
+    expect(
+        scratch == 0x1234_ff78 && here[ALARM as usize].take().is_none(),
+        "the device is there, not here",
+    )
 }
 
-/// Copies the memory ahead, round by round.
-fn copy_while_it_runs(from: &Client, to: &Client) -> Result<()> {
-    let memory = from.region_details(RegionIndex::Bar2)?.map()?;
-    memory.write(0, &vec![0x5a; MEMORY])?;
-    say("A second process is to take over; a guest goes on writing the device's memory meanwhile:");
-    from.set_migration_state(MigrationState::PreCopy)?;
-    to.set_migration_state(MigrationState::Resuming)?;
-    thread::scope(|scope| {
-        let (stop, stopped) = channel();
-        let guest = scope.spawn(move || write_until(&memory, &stopped));
-        for round in 1..=3 {
-            println!("    round {round}: {} bytes", copy(from, to)?);
-        }
-        drop(stop);
-        Ok(guest.join().map_err(|_| "the guest panicked")??)
-    })
+fn memory_of(view: &PciView) -> Result<RegionMap> {
+    Ok(view.client().region_details(RegionIndex::Bar2)?.map()?)
 }
 
-/// Writes a few pages again and again, with different bytes each time.
-fn write_until(memory: &RegionMap, stopped: &Receiver<()>) -> Result<(), SharedError> {
-    let mut count = 0_u64;
-    while stopped.try_recv() == Err(TryRecvError::Empty) {
-        memory.store(count % 8 * 0x1000, count)?;
-        count += 1;
-    }
-    Ok(())
-}
-
-/// Moves the bytes that are available now.
-fn copy(from: &Client, to: &Client) -> Result<u64> {
-    let mut state = Vec::new();
-    let bytes = from.save(&mut state)?;
-    to.write_migration_data(&state)?;
-    Ok(bytes)
-}
-
-fn checksum(client: &Client) -> Result<u32> {
+fn checksum(memory: &RegionMap) -> Result<u32> {
     let mut bytes = vec![0; MEMORY];
-    client.region(RegionIndex::Bar2).read_bytes(0, &mut bytes)?;
+    memory.read(0, &mut bytes)?;
     Ok(crc32c::crc32c(&bytes))
+}
+
+/// A guest that writes one of a few pages whenever a part of the state has been copied, with
+/// another value each time.
+struct Guest<'a> {
+    memory: &'a RegionMap,
+    is_running: bool,
+    count: u64,
+}
+
+impl Guest<'_> {
+    /// Writes a page, but not once the device is stopped. Cancels the migration if that fails.
+    fn run(&mut self, progress: MigrationProgress) -> ControlFlow<()> {
+        if let MigrationProgress::Round { number, .. } = progress {
+            self.is_running = number.is_some();
+        } else if self.is_running {
+            self.count += 1;
+            if self.memory.store(self.count % 8 * 0x1000, self.count).is_err() {
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
 }
