@@ -185,12 +185,15 @@ pub use bench::Bench;
 #[cfg(feature = "cli")]
 pub use cli::{Devices, Options, OptionsError, main};
 pub use device::{
-    Access, BlockHooks, Cx, Device, ElementIndex, Fifo, Hook, Indices, PciDevice, RegisterBlock,
-    Resumed, SavePhase, Timer, Work, WorkCx, WorkState, Worker,
+    Access, BlockHooks, Cx, Device, DoorbellValues, ElementIndex, Fifo, Hook, Indices, PciDevice,
+    RegisterBlock, Resumed, SavePhase, Timer, Work, WorkCx, WorkState, Worker,
 };
 #[cfg(feature = "vm-memory")]
 pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};
-pub use dma::{Dma, DmaError, DmaGuard, DmaMessages, DmaSegment, FileTransferError, SessionDma};
+pub use dma::{
+    Dma, DmaError, DmaGuard, DmaMessages, DmaSegment, FileTransferError, Ring, ScatterList,
+    SessionDma,
+};
 pub use error::{ArgumentError, Error, PciError, ProtocolError, ReplyError, Result};
 pub use eventfd::EventFd;
 pub use interrupt::{InterruptMode, Irq};

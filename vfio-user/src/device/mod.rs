@@ -6,6 +6,7 @@ mod cx;
 mod declared;
 #[expect(clippy::module_inception, reason = "one trait a file, named after it")]
 mod device;
+mod doorbell_values;
 mod fifo;
 mod indices;
 mod inner_blocks;
@@ -26,6 +27,7 @@ pub(crate) use clock::Clock;
 pub use cx::Cx;
 pub(crate) use cx::Runtime;
 pub use device::{Access, Device, Resumed, SavePhase};
+pub use doorbell_values::DoorbellValues;
 pub use fifo::Fifo;
 pub use indices::{ElementIndex, Indices};
 pub use inner_blocks::{each, each_mut};

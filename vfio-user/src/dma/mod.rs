@@ -16,6 +16,8 @@ mod messages;
 mod pause;
 mod region;
 mod rights;
+mod ring;
+mod scatter_list;
 mod segment;
 mod session_dma;
 mod status;
@@ -42,6 +44,8 @@ pub(crate) use log::{Report, Sweep};
 pub use messages::DmaMessages;
 pub(crate) use region::{NewRegion, Outline, last_address};
 pub(crate) use rights::Rights;
+pub use ring::Ring;
+pub use scatter_list::ScatterList;
 pub use segment::DmaSegment;
 pub use session_dma::SessionDma;
 pub(crate) use transfers::{Completed, PostedWrites, Transfers};
@@ -237,6 +241,21 @@ impl Dma {
         let mut object = T::new_zeroed();
         self.read(iova, object.as_mut_bytes())?;
         Ok(object)
+    }
+
+    /// Reads `count` objects that follow each other, for example the entries of a list of pages.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn read_objs<T: FromBytes + IntoBytes>(
+        &self,
+        iova: u64,
+        count: usize,
+    ) -> Result<Vec<T>, DmaError> {
+        let mut objects: Vec<T> = (0..count).map(|_| T::new_zeroed()).collect();
+        self.read(iova, objects.as_mut_bytes())?;
+        Ok(objects)
     }
 
     /// Writes an object at `iova`.

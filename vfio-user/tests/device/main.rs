@@ -26,6 +26,7 @@ mod polling;
 mod present;
 mod present_in_blocks;
 mod private_memory;
+mod queues;
 mod raw_ranges;
 mod self_test;
 mod shape;
