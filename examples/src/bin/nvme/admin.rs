@@ -1,15 +1,15 @@
 //! The admin command set (5).
 
-use vfio_user::{DmaGuard, WorkCx};
+use vfio_user::{DmaGuard, Ring, WorkCx};
 
-use crate::data::{self, Use};
-use crate::disk::{Failure, Outcome};
-use crate::doorbells::Shadow;
+use crate::doorbells::{FIRST_IO, Shadow};
+use crate::failure::{Failure, Outcome};
 use crate::features::{self, EVENTS, NUMBER_OF_QUEUES, TEMPERATURE_THRESHOLD};
 use crate::identify::{self, EVENT_REQUESTS};
 use crate::log::Event;
+use crate::prp;
 use crate::queues::{CompletionQueue, MAX_ENTRIES, QUEUES, Queues, SubmissionQueue};
-use crate::spec::{BROADCAST, Command, Status, admin, halves};
+use crate::spec::{BROADCAST, Command, ENTRY_SIZES, Status, admin, halves};
 
 impl Queues {
     /// Performs an admin command. Returns its result; `None` if it is completed later.
@@ -27,8 +27,8 @@ impl Queues {
             admin::IDENTIFY => self.identify(cx, command),
             admin::CREATE_CQ => self.create_cq(cx, command),
             admin::CREATE_SQ => self.create_sq(cx, command),
-            admin::DELETE_SQ => self.delete_sq(command),
-            admin::DELETE_CQ => self.delete_cq(command),
+            admin::DELETE_SQ => self.delete_sq(cx, command),
+            admin::DELETE_CQ => self.delete_cq(cx, command),
             admin::SET_FEATURES => self.set_features(command),
             admin::GET_FEATURES => self.features.get(command),
             admin::GET_LOG_PAGE => self.get_log_page(cx, command),
@@ -40,9 +40,14 @@ impl Queues {
         done.map(Some)
     }
 
+    /// Returns data of a command to the guest.
+    pub(crate) fn reply(&self, cx: &WorkCx, command: &Command, data: &[u8]) -> Outcome<u32> {
+        let memory = prp::list(cx.dma(), command, self.page, data.len() as u64)?;
+        memory.scatter(cx.dma(), |_, held| Ok::<_, Failure>(held.write(0, data)?)).map(|()| 0)
+    }
+
     fn identify(&self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
-        let nsid = command.nsid.get();
-        let subsystem = &self.subsystem;
+        let (nsid, subsystem) = (command.nsid.get(), &self.subsystem);
         let page = match command.cdw10.get() & 0xff {
             0x00 => identify::namespace(subsystem.namespace(nsid)?),
             0x01 => identify::controller(subsystem),
@@ -51,50 +56,43 @@ impl Queues {
             0x03 => subsystem.namespace(nsid).map(|_| identify::descriptors(subsystem, nsid))?,
             _ => return Err(Status::INVALID_FIELD.into()),
         };
-        self.hold(cx, command, 4096)?.write(0, &page)?;
-        Ok(0)
+        self.reply(cx, command, &page)
     }
 
     fn create_cq(&mut self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
+        let (id, ring) = self.new_queue(command, 1)?;
         let (flags, vector) = halves(command.cdw11);
-        let (id, size) = self.new_queue(command)?;
-        if self.completion[usize::from(id)].is_some() {
-            return Err(Status::INVALID_QUEUE_ID.into());
-        }
-        if flags & 2 != 0 && vector >= QUEUES {
+        let has_interrupts = flags & 2 != 0;
+        if has_interrupts && vector >= QUEUES {
             return Err(Status::INVALID_VECTOR.into());
         }
-        let vector = (flags & 2 != 0).then_some(vector);
-        let queue = CompletionQueue::new(command.prp1.get(), size, vector);
-        self.completion[usize::from(id)] = Some(queue);
-        self.doorbells.start(cx, 2 * id + 1);
+        let queue = CompletionQueue::new(ring, has_interrupts.then_some(vector));
+        self.completion[id] = Some(queue);
+        self.doorbells.open(cx, 2 * id + 1);
         Ok(0)
     }
 
     fn create_sq(&mut self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
+        let (id, ring) = self.new_queue(command, 0)?;
         let (_, cq) = halves(command.cdw11);
-        let (id, size) = self.new_queue(command)?;
-        if self.submission[usize::from(id)].is_some() {
-            return Err(Status::INVALID_QUEUE_ID.into());
-        }
-        let has_cq = self.completion.get(usize::from(cq)).is_some_and(Option::is_some);
-        if cq == 0 || !has_cq {
+        if cq == 0 || self.completion.get(usize::from(cq)).is_none_or(Option::is_none) {
             return Err(Status::CQ_INVALID.into());
         }
-        let queue = SubmissionQueue { base: command.prp1.get(), size, head: 0, tail: 0, cq };
-        self.submission[usize::from(id)] = Some(queue);
+        self.submission[id] = Some(SubmissionQueue { ring, cq });
         self.count();
-        self.doorbells.start(cx, 2 * id);
+        self.doorbells.open(cx, 2 * id);
         Ok(0)
     }
 
-    /// Returns the number of a queue that is created, and its entries.
-    fn new_queue(&self, command: &Command) -> Outcome<(u16, u32)> {
+    /// Returns the number of a queue that is created, and its ring. `kind` is 0 for a submission
+    /// queue, 1 for a completion queue.
+    fn new_queue(&mut self, command: &Command, kind: usize) -> Outcome<(usize, Ring)> {
         let (id, last) = halves(command.cdw10);
-        if id == 0 || id >= QUEUES {
+        if id == 0 || id >= QUEUES || self.ring(2 * usize::from(id) + kind).is_some() {
             return Err(Status::INVALID_QUEUE_ID.into());
         }
-        if last == 0 || u32::from(last) >= MAX_ENTRIES {
+        let has_size = self.entry_sizes[kind] == ENTRY_SIZES[kind];
+        if last == 0 || u32::from(last) >= MAX_ENTRIES || !has_size {
             return Err(Status::INVALID_QUEUE_SIZE.into());
         }
         // CAP.CQR: queues are contiguous.
@@ -104,31 +102,33 @@ impl Queues {
         if !command.prp1.get().is_multiple_of(self.page) {
             return Err(Status::INVALID_PRP_OFFSET.into());
         }
-        Ok((id, u32::from(last) + 1))
+        Ok((id.into(), Ring::new(command.prp1.get(), u32::from(last) + 1)))
     }
 
     /// All commands of the queue that were fetched are completed.
-    fn delete_sq(&mut self, command: &Command) -> Outcome<u32> {
-        let (id, _) = halves(command.cdw10);
-        let queue = self.submission.get_mut(usize::from(id)).filter(|_| id > 0);
-        let deleted = queue.and_then(Option::take);
+    fn delete_sq(&mut self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
+        let id = self.existing_queue(command, 0)?;
+        self.submission[id] = None;
         self.count();
-        match deleted {
-            Some(_) => Ok(0),
-            None => Err(Status::INVALID_QUEUE_ID.into()),
-        }
+        self.doorbells.registers.close(cx.shared(0), 2 * id);
+        Ok(0)
     }
 
-    fn delete_cq(&mut self, command: &Command) -> Outcome<u32> {
-        let (id, _) = halves(command.cdw10);
-        if self.submission.iter().flatten().any(|sq| sq.cq == id && id > 0) {
+    fn delete_cq(&mut self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
+        let id = self.existing_queue(command, 1)?;
+        if self.submission.iter().flatten().any(|sq| usize::from(sq.cq) == id) {
             return Err(Status::INVALID_QUEUE_DELETION.into());
         }
-        let queue = self.completion.get_mut(usize::from(id)).filter(|_| id > 0);
-        match queue.and_then(Option::take) {
-            Some(_) => Ok(0),
-            None => Err(Status::INVALID_QUEUE_ID.into()),
-        }
+        self.completion[id] = None;
+        self.doorbells.registers.close(cx.shared(0), 2 * id + 1);
+        Ok(0)
+    }
+
+    /// Returns the number of an I/O queue that exists, `kind` as for a new one.
+    fn existing_queue(&mut self, command: &Command, kind: usize) -> Outcome<usize> {
+        let (id, _) = halves(command.cdw10);
+        let exists = (1..QUEUES).contains(&id) && self.ring(2 * usize::from(id) + kind).is_some();
+        if exists { Ok(id.into()) } else { Err(Status::INVALID_QUEUE_ID.into()) }
     }
 
     fn set_features(&mut self, command: &Command) -> Outcome<u32> {
@@ -157,9 +157,7 @@ impl Queues {
             // It stays in the queue until the guest has read completions.
             return Err(Failure::Interrupted);
         }
-        let head = self.submission[0].as_ref().map_or(0, |sq| sq.head);
-        self.complete(entries, 0, (0, head), cid, Err(Status::ABORTED_BY_REQUEST))?;
-        self.event_requests.remove(place);
+        self.complete_event_request(entries, place, Err(Status::ABORTED_BY_REQUEST))?;
         Ok(0)
     }
 
@@ -181,20 +179,13 @@ impl Queues {
             Failure::Status(_) => Status::INVALID_FIELD.into(),
             Failure::Interrupted => Failure::Interrupted,
         })?;
-        let Queues { submission, completion, doorbells, .. } = self;
-        let tails = (0..).step_by(2).zip(submission).filter_map(|(bell, sq)| {
-            let SubmissionQueue { tail, size, .. } = sq.as_mut()?;
-            Some((bell, tail, *size))
-        });
-        let heads = (1..).step_by(2).zip(completion).filter_map(|(bell, cq)| {
-            let CompletionQueue { head, size, .. } = cq.as_mut()?;
-            Some((bell, head, *size))
-        });
-        doorbells.move_to(cx, shadow, tails.chain(heads))?;
+        for doorbell in FIRST_IO..2 * usize::from(QUEUES) {
+            self.look(cx, doorbell);
+            if let Some(ring) = self.ring(doorbell) {
+                shadow.start(cx.dma(), doorbell, ring.driver_index())?;
+            }
+        }
+        self.doorbells.shadow = Some(shadow);
         Ok(0)
-    }
-
-    pub(crate) fn hold(&self, cx: &WorkCx, command: &Command, len: u64) -> Outcome<DmaGuard> {
-        data::hold_pages(cx.dma(), command, self.page, len, Use::Write)
     }
 }

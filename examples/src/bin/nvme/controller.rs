@@ -2,15 +2,15 @@
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use vfio_user::declaration::{Descriptor, Watching};
 use vfio_user::{
-    Cx, Device, Error, PciDevice, Register, ResetKind, Result, Resumed, Virtual, Worker,
+    Cx, Device, DoorbellValues, Error, PciDevice, Register, ResetKind, Result, Resumed, Ring,
+    Virtual, Worker,
 };
 
-use crate::doorbells::{Bells, NONE};
-use crate::queues::{CompletionQueue, MAX_ENTRIES, QUEUES, Queues, SubmissionQueue};
+use crate::queues::{MAX_ENTRIES, QUEUES, Queues};
 use crate::subsystem::Subsystem;
 
 /// The reset by CC.EN.
@@ -47,13 +47,16 @@ pub(crate) struct Nvme {
     #[reg(0x30, mask = !0xfff, reset(soft(CONTROLLER) = keep))]
     acq: u64,
     /// Submission Queue Tail and Completion Queue Head of each queue
-    #[reg(0x1000, watch, reset = NONE, write_with = Self::ring)]
+    #[reg(0x1000, watch, reset = DoorbellValues::NONE, write_with = Self::ring)]
     doorbells: [Virtual<u32>; 2 * QUEUES as usize],
     queues: Worker<Queues>,
     #[migrate(skip)]
     subsystem: Arc<Subsystem>,
+    /// Those of the queues.
     #[migrate(skip)]
-    bells: Arc<Bells>,
+    bells: DoorbellValues,
+    #[migrate(skip)]
+    is_fatal: Arc<AtomicBool>,
     #[migrate(skip)]
     polls: bool,
 }
@@ -98,11 +101,16 @@ enum Shutdown {
     Reserved,
 }
 
+impl Configuration {
+    fn entry_sizes(self) -> [u8; 2] {
+        [self.submission_entry_size, self.completion_entry_size]
+    }
+}
+
 impl Nvme {
     /// Creates a controller with these namespaces.
     pub(crate) fn new(subsystem: Arc<Subsystem>, polls: bool) -> Self {
-        let bells = Arc::<Bells>::default();
-        let queues = Worker::new(Queues::new(Arc::clone(&subsystem), Arc::clone(&bells)));
+        let queues = Queues::new(Arc::clone(&subsystem));
         Nvme {
             cap: Virtual::default(),
             vs: Virtual::default(),
@@ -112,9 +120,10 @@ impl Nvme {
             asq: 0,
             acq: 0,
             doorbells: [Virtual::default(); 2 * QUEUES as usize],
-            queues,
+            bells: queues.doorbells.registers.clone(),
+            is_fatal: Arc::clone(&queues.is_fatal),
+            queues: Worker::new(queues),
             subsystem,
-            bells,
             polls,
         }
     }
@@ -127,7 +136,7 @@ impl Nvme {
 
     /// Returns the doorbells that were rung by messages.
     #[cfg(test)]
-    pub(crate) fn bells(&self) -> &Bells {
+    pub(crate) fn bells(&self) -> &DoorbellValues {
         &self.bells
     }
 
@@ -135,6 +144,9 @@ impl Nvme {
         match (old.enable, new.enable) {
             (false, true) => self.enable(cx),
             (true, false) => return cx.soft_reset(self, CONTROLLER),
+            (true, true) if old.entry_sizes() != new.entry_sizes() => {
+                self.queues.state().entry_sizes = new.entry_sizes();
+            }
             _ => {}
         }
         if new.shutdown != 0 && old.shutdown == 0 {
@@ -151,10 +163,10 @@ impl Nvme {
             self.csts.fatal = true;
             return;
         }
-        let submission =
-            SubmissionQueue { base: self.asq, size: sizes[0], head: 0, tail: 0, cq: 0 };
-        let completion = CompletionQueue::new(self.acq, sizes[1], Some(0));
-        self.queues.state().enable(4096 << page_size, submission, completion);
+        self.bells.close_all(cx.shared(0));
+        (0..2).for_each(|admin| self.bells.open(cx.shared(0), admin));
+        let rings = [Ring::new(self.asq, sizes[0]), Ring::new(self.acq, sizes[1])];
+        self.queues.state().enable(4096 << page_size, self.cc.entry_sizes(), rings);
         self.csts.ready = true;
         self.run(cx);
     }
@@ -168,7 +180,7 @@ impl Nvme {
     }
 
     fn status(&mut self, _: &mut Cx<'_, Self>) -> Status {
-        let fatal = self.csts.fatal || self.bells.is_fatal.load(Ordering::Relaxed);
+        let fatal = self.csts.fatal || self.is_fatal.load(Ordering::Relaxed);
         Status { fatal, ..self.csts }
     }
 
@@ -192,11 +204,12 @@ impl Device for Nvme {
 
     fn reset(&mut self, cx: &mut Cx<'_, Self>, _: ResetKind) {
         cx.end_session();
+        self.is_fatal.store(false, Ordering::Relaxed);
         self.queues.state().reset();
     }
 
     fn saving(&mut self, _: &mut Cx<'_, Self>) {
-        self.queues.state().rung = self.bells.pending();
+        self.csts.fatal |= self.is_fatal.load(Ordering::Relaxed);
     }
 
     fn dma_mapped(&mut self, _: &mut Cx<'_, Self>, _: RangeInclusive<u64>) {
@@ -210,14 +223,10 @@ impl Device for Nvme {
                 "the queues of the state are not those of an NVMe controller",
             ));
         }
-        self.bells.clear();
-        for (index, value) in queues.rung.drain(..) {
-            self.bells.ring(index.into(), value);
-        }
-        self.bells.is_fatal.store(queues.is_fatal, Ordering::Relaxed);
         queues.count();
         queues.subsystem = Arc::clone(&self.subsystem);
-        queues.doorbells.bells = Arc::clone(&self.bells);
+        self.bells = queues.doorbells.registers.clone();
+        self.is_fatal = Arc::clone(&queues.is_fatal);
         Ok(())
     }
 

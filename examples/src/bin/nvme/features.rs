@@ -2,7 +2,7 @@
 
 use vfio_user::serde::{Deserialize, Serialize};
 
-use crate::disk::Outcome;
+use crate::failure::Outcome;
 use crate::log::TEMPERATURE_WARNING;
 use crate::queues::{IO_QUEUES, QUEUES};
 use crate::spec::{Command, Status};
@@ -22,8 +22,8 @@ const SAVE: u32 = 1 << 31;
 const SELECT: u32 = 0b111 << 8;
 /// Error Recovery, DULBE: reads of released blocks fail.
 const RELEASED_BLOCK_ERROR: u32 = 1 << 16;
-/// Interrupt Vector Configuration, CD: the vector's interrupts are not coalesced.
-const NOT_COALESCED: u32 = 1 << 16;
+/// Interrupt Vector Configuration: the vector, and CD, by which its interrupts are not coalesced.
+const VECTOR_FIELDS: u32 = 0x1_ffff;
 /// The composite temperature, and the threshold above which it warns at first, in kelvin.
 pub(crate) const TEMPERATURE: u16 = 300;
 pub(crate) const WARNING_TEMPERATURE: u16 = 343;
@@ -35,16 +35,18 @@ pub(crate) struct Features {
     values: [u32; END as usize],
     /// Temperatures at which a warning begins: one that is too high, one that is too low.
     thresholds: [u32; 2],
-    /// The vectors that are not coalesced.
-    not_coalesced: u128,
+    /// Interrupt Vector Configuration of each vector.
+    vectors: Vec<u32>,
 }
 
 impl Default for Features {
     fn default() -> Self {
         let mut values = [0; END as usize];
         values[usize::from(WRITE_CACHE)] = 1;
+        // Submission and completion queues, each less one.
+        values[usize::from(NUMBER_OF_QUEUES)] = (u32::from(IO_QUEUES) - 1) * 0x1_0001;
         let thresholds = [WARNING_TEMPERATURE.into(), 0];
-        Features { values, thresholds, not_coalesced: 0 }
+        Features { values, thresholds, vectors: (0..QUEUES.into()).collect() }
     }
 }
 
@@ -65,49 +67,48 @@ impl Features {
         self.values[usize::from(EVENTS)] & u32::from(self.warnings()) != 0
     }
 
+    /// Returns the value of a command's feature, of which there may be several.
+    fn value(&mut self, command: &Command) -> Outcome<&mut u32> {
+        let which = command.cdw11.get();
+        let value = match (find(command)?, which >> 16 & 0x3f) {
+            // Of the composite temperature (TMPSEL, THSEL).
+            (TEMPERATURE_THRESHOLD, 0x00 | 0x0f) => Some(&mut self.thresholds[0]),
+            (TEMPERATURE_THRESHOLD, 0x10 | 0x1f) => Some(&mut self.thresholds[1]),
+            (TEMPERATURE_THRESHOLD, _) => None,
+            (INTERRUPT_VECTOR, _) => self.vectors.get_mut((which & 0xffff) as usize),
+            (feature, _) => self.values.get_mut(usize::from(feature)),
+        };
+        value.ok_or(Status::INVALID_FIELD.into())
+    }
+
     pub(crate) fn set(&mut self, command: &Command) -> Outcome<u32> {
-        let (feature, value) = (find(command)?, command.cdw11.get());
-        if command.cdw10.get() & SAVE != 0 {
-            return Err(Status::NOT_SAVEABLE.into());
-        }
-        match feature {
+        let value = command.cdw11.get();
+        let fields = match find(command)? {
+            _ if command.cdw10.get() & SAVE != 0 => return Err(Status::NOT_SAVEABLE.into()),
             // All ones is reserved.
-            NUMBER_OF_QUEUES if value & 0xffff == 0xffff || value >> 16 == 0xffff => {
-                return Err(Status::INVALID_FIELD.into());
+            NUMBER_OF_QUEUES if value & 0xffff != 0xffff && value >> 16 != 0xffff => {
+                // However many the guest wants.
+                return self.value(command).copied();
             }
-            // However many the guest wants.
-            NUMBER_OF_QUEUES => return Ok(number_of_queues()),
+            NUMBER_OF_QUEUES => return Err(Status::INVALID_FIELD.into()),
             // One power state, number 0.
             POWER_MANAGEMENT if value & 0x1f != 0 => return Err(Status::INVALID_FIELD.into()),
             ERROR_RECOVERY if value & RELEASED_BLOCK_ERROR != 0 => {
                 return Err(Status::INVALID_FIELD.into());
             }
-            TEMPERATURE_THRESHOLD => self.thresholds[threshold(value)?] = value & 0xffff,
-            INTERRUPT_VECTOR => {
-                let bit = 1 << vector(value)?;
-                self.not_coalesced &= !bit;
-                self.not_coalesced |= if value & NOT_COALESCED != 0 { bit } else { 0 };
-            }
-            _ => self.values[usize::from(feature)] = value,
-        }
+            TEMPERATURE_THRESHOLD => 0xffff,
+            INTERRUPT_VECTOR => VECTOR_FIELDS,
+            _ => u32::MAX,
+        };
+        *self.value(command)? = value & fields;
         Ok(0)
     }
 
-    pub(crate) fn get(&self, command: &Command) -> Outcome<u32> {
-        let (feature, which) = (find(command)?, command.cdw11.get());
-        if command.cdw10.get() & SELECT != 0 {
-            return Err(Status::INVALID_FIELD.into());
+    pub(crate) fn get(&mut self, command: &Command) -> Outcome<u32> {
+        match command.cdw10.get() & SELECT {
+            0 => self.value(command).copied(),
+            _ => Err(Status::INVALID_FIELD.into()),
         }
-        Ok(match feature {
-            NUMBER_OF_QUEUES => number_of_queues(),
-            TEMPERATURE_THRESHOLD => self.thresholds[threshold(which)?],
-            INTERRUPT_VECTOR => {
-                let vector = vector(which)?;
-                let is_direct = self.not_coalesced >> vector & 1 != 0;
-                vector | if is_direct { NOT_COALESCED } else { 0 }
-            }
-            _ => self.values[usize::from(feature)],
-        })
     }
 }
 
@@ -117,25 +118,4 @@ pub(crate) fn find(command: &Command) -> Outcome<u8> {
         [feature @ 1..END, ..] if feature != LBA_RANGE_TYPE => Ok(feature),
         _ => Err(Status::INVALID_FIELD.into()),
     }
-}
-
-/// Returns the place of a threshold of the composite temperature (TMPSEL, THSEL).
-fn threshold(value: u32) -> Outcome<usize> {
-    match value >> 16 & 0x3f {
-        0x00 | 0x0f => Ok(0),
-        0x10 | 0x1f => Ok(1),
-        _ => Err(Status::INVALID_FIELD.into()),
-    }
-}
-
-/// Returns a vector that exists.
-fn vector(value: u32) -> Outcome<u32> {
-    let vector = value & 0xffff;
-    if vector < QUEUES.into() { Ok(vector) } else { Err(Status::INVALID_FIELD.into()) }
-}
-
-/// Submission and completion queues, each less one.
-fn number_of_queues() -> u32 {
-    let last = u32::from(IO_QUEUES) - 1;
-    last << 16 | last
 }

@@ -1,14 +1,20 @@
 //! The NVM command set (6).
 
-use vfio_user::zerocopy::transmute;
-use vfio_user::{Dma, DmaGuard};
+use vfio_user::zerocopy::IntoBytes;
+use vfio_user::{Dma, ScatterList};
+use vfio_user_examples::Disk;
 
-use crate::data;
-use crate::disk::{BLOCK, Disk, Outcome};
+use crate::failure::{Failure, Outcome};
 use crate::identify::MAX_TRANSFER;
+use crate::sgl::Use;
 use crate::spec::{BROADCAST, Command, Range, Status, nvm};
 use crate::subsystem::Subsystem;
+use crate::{prp, sgl};
 
+/// Bytes of a logical block, as a power of two.
+pub(crate) const BLOCK_SHIFT: u8 = 9;
+/// Bytes of a logical block.
+pub(crate) const BLOCK: u64 = 1 << BLOCK_SHIFT;
 const FORCE_UNIT_ACCESS: u32 = 1 << 30;
 /// The attribute of Dataset Management that releases blocks.
 const DEALLOCATE: u32 = 1 << 2;
@@ -37,12 +43,12 @@ impl Request<'_> {
         }
         let disk = subsystem.namespace(command.nsid.get())?;
         match command.opcode {
-            nvm::FLUSH => disk.flush(),
+            nvm::FLUSH => flush(disk),
             nvm::READ => self.read(disk),
             nvm::COMPARE => self.compare(disk),
-            nvm::WRITE => self.write(disk).and_then(|()| self.finish_write(disk)),
-            nvm::WRITE_ZEROES => self.clear(disk).and_then(|()| self.finish_write(disk)),
-            nvm::DATASET_MANAGEMENT => self.manage(disk).and_then(|()| self.finish_write(disk)),
+            nvm::WRITE => self.write(disk),
+            nvm::WRITE_ZEROES => self.clear(disk),
+            nvm::DATASET_MANAGEMENT => self.manage(disk),
             _ => Err(Status::INVALID_OPCODE.into()),
         }
         .map(|()| 0)
@@ -55,39 +61,52 @@ impl Request<'_> {
 
     /// Makes what the command has written durable, if it has to be.
     fn finish_write(&self, disk: &Disk) -> Outcome<()> {
-        if self.is_forced() || !self.is_cached { disk.flush() } else { Ok(()) }
+        if self.is_forced() || !self.is_cached { flush(disk) } else { Ok(()) }
     }
 
     /// Returns the place of data that is read, and makes it durable first if it has to be.
     fn source(&self, disk: &Disk) -> Outcome<(u64, u64)> {
         let place = transfer(disk, self.command)?;
         if self.is_forced() {
-            disk.flush()?;
+            flush(disk)?;
         }
         Ok(place)
     }
 
+    /// Returns the memory of the command's data.
+    fn memory(&self, len: u64, access: Use) -> Outcome<ScatterList> {
+        if self.command.has_sgl() {
+            sgl::list(self.dma, self.command, len, access)
+        } else {
+            prp::list(self.dma, self.command, self.page, len)
+        }
+    }
+
     fn read(&self, disk: &Disk) -> Outcome<()> {
         let (at, len) = self.source(disk)?;
-        data::scatter(self.dma, self.command, self.page, len, |offset, piece| {
-            disk.read(at + offset, piece)
+        self.memory(len, Use::Write)?.scatter(self.dma, |offset, held| {
+            let read = disk.read(at + offset, held);
+            read.map_err(|error| Failure::of_transfer(error, Status::UNRECOVERED_READ))
         })
     }
 
     fn write(&self, disk: &Disk) -> Outcome<()> {
         let (at, len) = transfer(disk, self.command)?;
-        disk.write(at, &self.gather(len)?)
+        let written = disk.write(at, &self.memory(len, Use::Read)?.gather(self.dma)?);
+        written.map_err(|error| Failure::of_transfer(error, Status::WRITE_FAULT))?;
+        self.finish_write(disk)
     }
 
     fn clear(&self, disk: &Disk) -> Outcome<()> {
         let (at, len) = extent(disk, self.command)?;
-        disk.clear(at, len)
+        disk.clear(at, len).map_err(|_| Status::WRITE_FAULT)?;
+        self.finish_write(disk)
     }
 
     fn compare(&self, disk: &Disk) -> Outcome<()> {
         let (at, len) = self.source(disk)?;
-        let held = self.gather(len)?;
-        let stored = disk.bytes(at, len)?;
+        let held = self.memory(len, Use::Read)?.gather(self.dma)?;
+        let stored = disk.bytes(at, len).map_err(|_| Status::UNRECOVERED_READ)?;
         let mut given = vec![0; stored.len()];
         held.read(0, &mut given)?;
         if given == stored { Ok(()) } else { Err(Status::COMPARE_FAILURE.into()) }
@@ -95,57 +114,60 @@ impl Request<'_> {
 
     /// Releases ranges: up to 256, of context attributes, length and first block (6.7).
     fn manage(&self, disk: &Disk) -> Outcome<()> {
-        let count = u64::from(self.command.cdw10.get() & 0xff) + 1;
-        let held = self.gather(16 * count)?;
-        let mut ranges = vec![0; usize::try_from(16 * count).unwrap_or(0)];
-        held.read(0, &mut ranges)?;
-        let ranges = ranges.as_chunks::<16>().0.iter().map(|range| {
-            let range: Range = transmute!(*range);
-            inside(disk, range.first.get(), range.count.get().into())
-        });
+        let mut ranges = vec![Range::default(); usize::from(self.command.cdw10.to_bytes()[0]) + 1];
+        let bytes = ranges.as_mut_bytes();
+        self.memory(bytes.len() as u64, Use::Read)?.gather(self.dma)?.read(0, bytes)?;
+        let ranges =
+            ranges.iter().map(|range| inside(disk, range.first.get(), range.count.get().into()));
         // All of them are checked before one is released.
         let mut ranges = ranges.collect::<Outcome<Vec<_>>>()?;
-        if self.command.cdw11.get() & DEALLOCATE == 0 {
-            return Ok(());
-        }
-        ranges.sort_unstable();
-        let mut end = 0;
-        for (at, len) in ranges {
-            // No byte is cleared twice, however the ranges overlap.
-            let start = at.max(end);
-            end = end.max(at + len);
-            if start < end {
-                disk.clear(start, end - start)?;
+        if self.command.cdw11.get() & DEALLOCATE != 0 {
+            ranges.sort_unstable();
+            let mut end = 0;
+            for (at, len) in ranges {
+                // No byte is cleared twice, however the ranges overlap.
+                let start = at.max(end);
+                end = end.max(at + len);
+                if start < end {
+                    disk.clear(start, end - start).map_err(|_| Status::WRITE_FAULT)?;
+                }
             }
         }
-        Ok(())
-    }
-
-    fn gather(&self, len: u64) -> Outcome<DmaGuard> {
-        data::gather(self.dma, self.command, self.page, len)
+        self.finish_write(disk)
     }
 }
 
 /// Returns how many bytes a command moves at most.
 pub(crate) fn cost(command: &Command) -> u64 {
     match command.opcode {
-        nvm::READ | nvm::WRITE | nvm::COMPARE => {
-            BLOCK * (u64::from(command.cdw12.get() & 0xffff) + 1)
-        }
+        nvm::READ | nvm::WRITE | nvm::COMPARE => BLOCK * count(command),
         _ => BLOCK,
     }
+}
+
+/// Returns the number of blocks of a namespace.
+pub(crate) fn blocks(disk: &Disk) -> u64 {
+    disk.len() / BLOCK
+}
+
+fn flush(disk: &Disk) -> Outcome<()> {
+    disk.flush().map_err(|_| Status::WRITE_FAULT.into())
+}
+
+/// Returns the number of logical blocks of a command (NLB, there less one).
+fn count(command: &Command) -> u64 {
+    u64::from(command.cdw12.get() & 0xffff) + 1
 }
 
 /// Returns the first byte of a command's blocks, and how many bytes they have.
 fn extent(disk: &Disk, command: &Command) -> Outcome<(u64, u64)> {
     let first = u64::from(command.cdw11.get()) << 32 | u64::from(command.cdw10.get());
-    let count = u64::from(command.cdw12.get() & 0xffff) + 1;
-    inside(disk, first, count)
+    inside(disk, first, count(command))
 }
 
 fn inside(disk: &Disk, first: u64, count: u64) -> Outcome<(u64, u64)> {
     match first.checked_add(count) {
-        Some(end) if end <= disk.blocks() => Ok((first * BLOCK, count * BLOCK)),
+        Some(end) if end <= blocks(disk) => Ok((first * BLOCK, count * BLOCK)),
         _ => Err(Status::LBA_OUT_OF_RANGE.into()),
     }
 }

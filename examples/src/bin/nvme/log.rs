@@ -3,9 +3,9 @@
 use vfio_user::WorkCx;
 use vfio_user::serde::{Deserialize, Serialize};
 
-use crate::disk::{BLOCK, Outcome};
+use crate::failure::Outcome;
 use crate::features::TEMPERATURE;
-use crate::io;
+use crate::io::{self, BLOCK};
 use crate::queues::Queues;
 use crate::spec::{Command, Status, nvm};
 
@@ -20,8 +20,10 @@ pub(crate) const TEMPERATURE_WARNING: u8 = 1 << 1;
 /// An asynchronous event, as the result of its request: type, information, log page.
 #[derive(Clone, Copy)]
 pub(crate) enum Event {
+    /// Error status, invalid doorbell register, log page 1.
+    InvalidDoorbellRegister = 0x0001_0000,
     /// Error status, invalid doorbell write value, log page 1.
-    InvalidDoorbell = 0x0001_0100,
+    InvalidDoorbellValue = 0x0001_0100,
     /// Health status, temperature threshold, log page 2.
     Temperature = 0x0002_0101,
 }
@@ -48,14 +50,13 @@ pub(crate) struct Statistics {
 impl Statistics {
     /// Counts a command that has succeeded.
     pub(crate) fn count(&mut self, command: &Command) {
-        let direction = match command.opcode {
-            nvm::READ | nvm::COMPARE => 0,
-            nvm::WRITE => 1,
+        let (blocks, commands) = match command.opcode {
+            nvm::READ | nvm::COMPARE => (&mut self.blocks[0], &mut self.commands[0]),
+            nvm::WRITE => (&mut self.blocks[1], &mut self.commands[1]),
             _ => return,
         };
-        let blocks = &mut self.blocks[direction];
         *blocks = blocks.wrapping_add(io::cost(command) / BLOCK);
-        self.commands[direction] = self.commands[direction].wrapping_add(1);
+        *commands = commands.wrapping_add(1);
     }
 
     /// The last error, of which no command is the reason.
@@ -89,13 +90,11 @@ impl Statistics {
 impl Queues {
     /// Reports an event, now or when a request comes.
     pub(crate) fn raise_event(&mut self, event: Event) {
-        match event {
-            Event::InvalidDoorbell => {
-                self.statistics.errors = self.statistics.errors.wrapping_add(1);
-                self.events[0].pending = Some(event as u32);
-            }
-            Event::Temperature => self.events[1].pending = Some(event as u32),
+        let kind = (event as u32 & 0b111) as usize;
+        if kind == 0 {
+            self.statistics.errors = self.statistics.errors.wrapping_add(1);
         }
+        self.events[kind].pending = Some(event as u32);
     }
 
     pub(crate) fn get_log_page(&mut self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
@@ -113,7 +112,7 @@ impl Queues {
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         let rest = page.get(start..).ok_or(Status::INVALID_FIELD)?;
         let len = usize::try_from(4 * (count + 1)).unwrap_or(usize::MAX).min(rest.len());
-        self.hold(cx, command, len as u64)?.write(0, &rest[..len])?;
+        self.reply(cx, command, &rest[..len])?;
         if dword & RETAIN == 0 && number != FIRMWARE {
             self.events[usize::from(number - ERRORS)].is_masked = false;
         }

@@ -9,19 +9,18 @@
 //! |---|---|
 //! | `controller.rs` | the registers: enable, shut down, doorbells |
 //! | `doorbells.rs` | where the guest rings: messages, memory of the device, memory of the guest |
-//! | `queues.rs` | the queues, which a worker owns: from the doorbell to the completion |
+//! | `queues.rs`, `turn.rs` | the queues, which a worker owns: from the doorbell to the completion |
 //! | `admin.rs`, `features.rs`, `identify.rs` | the admin command set |
 //! | `log.rs` | log pages, and the events that lead to them |
 //! | `io.rs` | the NVM command set |
-//! | `data.rs`, `prp.rs`, `sgl.rs` | where a command has its data |
-//! | `subsystem.rs`, `disk.rs` | the namespaces, and what is behind them |
-//! | `spec.rs` | commands, completions and status values of the specification |
+//! | `prp.rs`, `sgl.rs` | where a command has its data |
+//! | `subsystem.rs` | the namespaces |
+//! | `spec.rs`, `failure.rs` | commands, completions and status values of the specification |
 
 mod admin;
 mod controller;
-mod data;
-mod disk;
 mod doorbells;
+mod failure;
 mod features;
 mod identify;
 mod io;
@@ -33,15 +32,16 @@ mod spec;
 mod subsystem;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Parser;
-use vfio_user::{Error, Options, Result};
+use vfio_user::{Options, Result};
+use vfio_user_examples::Disk;
 
 use controller::Nvme;
-use disk::Disk;
 use subsystem::Subsystem;
 
 /// Serves a controller of NVM Express over vfio-user
@@ -70,9 +70,7 @@ struct Program {
 
 impl Program {
     fn subsystem(&self) -> Result<Subsystem> {
-        let files = self.disk.iter().map(|path| {
-            Disk::open(path).map_err(|error| Error::device(format!("{}: {error}", path.display())))
-        });
+        let files = self.disk.iter().map(|path| Disk::open(path));
         let memory = self.memory.map(|mib| Ok(Disk::memory(mib << 20)?));
         let disks = files.chain(memory).collect::<Result<_>>()?;
         Ok(Subsystem { serial: self.serial.clone(), disks })

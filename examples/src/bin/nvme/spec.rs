@@ -12,8 +12,7 @@ pub(crate) struct Command {
     pub(crate) flags: u8,
     pub(crate) cid: U16,
     pub(crate) nsid: U32,
-    pub cdw2: U32,
-    pub cdw3: U32,
+    pub cdw2: [U32; 2],
     pub(crate) mptr: U64,
     pub prp1: U64,
     pub prp2: U64,
@@ -21,8 +20,7 @@ pub(crate) struct Command {
     pub cdw11: U32,
     pub cdw12: U32,
     pub cdw13: U32,
-    pub cdw14: U32,
-    pub cdw15: U32,
+    pub cdw14: [U32; 2],
 }
 
 impl Command {
@@ -32,9 +30,8 @@ impl Command {
     }
 }
 
-/// The size of a submission queue entry, and of a completion queue entry.
-pub(crate) const COMMAND: u64 = 64;
-pub(crate) const COMPLETION: u64 = 16;
+/// CC.IOSQES and CC.IOCQES: the sizes of the entries, as powers of two.
+pub(crate) const ENTRY_SIZES: [u8; 2] = [6, 4];
 
 /// A completion queue entry (4.6).
 #[derive(Debug, FromBytes, IntoBytes, Immutable)]
@@ -51,7 +48,7 @@ pub(crate) struct Completion {
 }
 
 /// A range of Dataset Management (6.7).
-#[derive(FromBytes, IntoBytes, Immutable)]
+#[derive(Clone, Default, FromBytes, IntoBytes, Immutable)]
 #[zerocopy(crate = "vfio_user::zerocopy")]
 #[repr(C)]
 pub(crate) struct Range {

@@ -1,6 +1,8 @@
 //! What the controller serves (7.10, 7.11).
 
-use crate::disk::{Disk, Outcome};
+use vfio_user_examples::Disk;
+
+use crate::failure::Outcome;
 use crate::spec::Status;
 
 /// The NVM subsystem: a serial number, and namespaces, which are counted from 1.
@@ -19,7 +21,8 @@ impl Subsystem {
 
     /// Makes everything durable that has been written.
     pub(crate) fn flush(&self) -> Outcome<()> {
-        self.disks.iter().try_for_each(Disk::flush)
+        let flushed = self.disks.iter().try_for_each(Disk::flush);
+        flushed.map_err(|_| Status::WRITE_FAULT.into())
     }
 
     /// Returns the number of namespaces.

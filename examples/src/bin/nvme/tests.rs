@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use vfio_user::zerocopy::{FromBytes, FromZeros, IntoBytes};
-use vfio_user::{Bench, device_tests};
+use vfio_user::{Bench, DoorbellValues, device_tests};
+use vfio_user_examples::Disk;
 
 use crate::controller::Nvme;
-use crate::disk::Disk;
-use crate::doorbells::NONE;
 use crate::identify;
+use crate::queues::QUEUES;
 use crate::spec::{Command, Completion, Status, admin, nvm};
 use crate::subsystem::Subsystem;
 
@@ -253,7 +253,8 @@ fn the_controller_is_reset_and_keeps_where_its_admin_queues_are() {
         driver.nvme.write(0, offset, 3_u32);
     }
     driver.enable();
-    assert!(driver.nvme.device().bells().pending().is_empty());
+    let bells = driver.nvme.device().bells().clone();
+    assert!((0..4).all(|index| bells.take(driver.nvme.shared(0), index).is_none()));
     driver.create_io_queue(&mut Queue::default());
     driver.nvme.write(0, 0x14, 0x0046_4001_u32);
     assert_eq!(driver.nvme.read::<u32>(0, 0x1c) >> 2, 2, "shut down");
@@ -285,6 +286,52 @@ fn events_wait_for_requests_and_requests_for_events() {
 }
 
 #[test]
+fn a_doorbell_of_no_queue_is_an_event() {
+    for polls in [false, true] {
+        let mut driver = Driver::new(polls);
+        let mut admin = Queue::default();
+        let request = command(admin::ASYNC_EVENT_REQUEST, 0, 0);
+        let mut log = command(admin::GET_LOG_PAGE, 0, DATA);
+        log.cdw10 = 1.into();
+        driver.create_io_queue(&mut admin);
+        let mut delete = command(admin::DELETE_SQ, 0, 0);
+        delete.cdw10 = 1.into();
+        driver.succeed(&mut admin, &delete);
+        // One of a queue that was deleted, and one of a queue that never was.
+        for doorbell in [2, 2 * QUEUES - 1] {
+            driver.submit(&mut admin, &request);
+            driver.ring(doorbell, 1);
+            let event = driver.next_entry(&mut admin);
+            assert_eq!((event.cid, event.result.get()), (request.cid, 0x0001_0000));
+            driver.succeed(&mut admin, &log);
+        }
+    }
+}
+
+#[test]
+fn io_queues_need_the_sizes_of_their_entries() {
+    let mut driver = Driver::new(false);
+    let mut admin = Queue::default();
+    let mut create = command(admin::CREATE_CQ, 0, IO[1]);
+    (create.cdw10, create.cdw11) = (0x0007_0001.into(), 0x0001_0003.into());
+    for (sizes, status) in [
+        (0x06, Some(Status::INVALID_QUEUE_SIZE)),
+        (0x56, Some(Status::INVALID_QUEUE_SIZE)),
+        (0x46, None),
+    ] {
+        driver.nvme.write(0, 0x14, sizes << 16 | 1_u32);
+        match status {
+            Some(status) => driver.fail(&mut admin, &create, status),
+            None => assert_eq!(driver.succeed(&mut admin, &create), 0),
+        }
+    }
+    create.opcode = admin::CREATE_SQ;
+    create.prp1 = IO[0].into();
+    driver.nvme.write(0, 0x14, 0x0047_0001_u32);
+    driver.fail(&mut admin, &create, Status::INVALID_QUEUE_SIZE);
+}
+
+#[test]
 fn queues_migrate_and_go_on_where_they_are_loaded() {
     for polls in [false, true] {
         let mut source = Driver::new(polls);
@@ -307,17 +354,14 @@ fn queues_migrate_and_go_on_where_they_are_loaded() {
 #[test]
 fn doorbells_that_were_not_looked_at_migrate() {
     let mut source = Driver::new(false);
-    let io = source.create_io_queue(&mut Queue::default());
-    let queues = source.nvme.device().queues();
-    // The worker takes no turn meanwhile.
-    source.nvme.device().bells().ring(2 * usize::from(io.id), 1);
-    assert!(queues.rung.is_empty());
-    drop(queues);
-    source.nvme.device().bells().ring(4, 9);
+    source.create_io_queue(&mut Queue::default());
+    // The head of a completion queue, which the worker looks at when the queue is full.
+    source.ring(3, 5);
     let state = source.nvme.save();
     let mut target = Bench::new(Nvme::new(subsystem(), false)).unwrap();
     target.load(&state).unwrap();
-    assert_eq!(target.device().bells().pending().last(), Some(&(4, 9)));
+    let page = target.shared(0);
+    assert_eq!(target.device().bells().take(page, 3), Some(5));
 }
 
 #[test]
@@ -335,7 +379,7 @@ fn an_idle_controller_is_written_by_messages_and_a_polling_one_in_memory() {
     let idle = Driver::new(false);
     assert!(idle.nvme.shared(0).is_absent());
     let polling = Driver::new(true);
-    assert_eq!(polling.nvme.shared(0).load::<u32>(0x1000).unwrap(), NONE);
+    assert_eq!(polling.nvme.shared(0).load::<u32>(0x1000).unwrap(), DoorbellValues::NONE);
 }
 
 #[test]

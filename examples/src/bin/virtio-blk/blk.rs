@@ -4,9 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use vfio_user::FileTransferError;
+use vfio_user_examples::Disk;
 use vfio_user_virtio::{DeviceType, Error, Queue, Request, VirtioDevice};
-
-use crate::disk::{Disk, SECTOR};
 
 /// Feature bits (5.2.3).
 pub(crate) mod feature {
@@ -36,6 +35,8 @@ pub(crate) mod status {
     pub(crate) const UNSUPP: u8 = 2;
 }
 
+/// Bytes of a sector.
+const SECTOR: u64 = 512;
 const QUEUE_SIZE: u16 = 256;
 /// The most bytes of a buffer, and the most buffers of a request.
 const SIZE_MAX: u32 = 1 << 20;
@@ -89,10 +90,14 @@ impl Blk {
         Blk { disk, queues }
     }
 
+    fn sectors(&self) -> u64 {
+        self.disk.len() / SECTOR
+    }
+
     fn config(&self) -> [u8; 60] {
         let mut config = [0; 60];
         let mut put = |at: usize, bytes: &[u8]| config[at..at + bytes.len()].copy_from_slice(bytes);
-        put(0, &self.disk.sectors().to_le_bytes());
+        put(0, &self.sectors().to_le_bytes());
         put(8, &SIZE_MAX.to_le_bytes());
         put(12, &SEG_MAX.to_le_bytes());
         put(20, &u32::try_from(SECTOR).unwrap_or(0).to_le_bytes());
@@ -158,7 +163,7 @@ impl Blk {
     /// Returns the first byte of sectors, which exist and are not too many.
     fn place(&self, sector: u64, len: u64) -> Result<u64, Failure> {
         let end = sector.checked_add(len / SECTOR);
-        let is_there = end.is_some_and(|end| end <= self.disk.sectors());
+        let is_there = end.is_some_and(|end| end <= self.sectors());
         let most = u64::from(SIZE_MAX) * u64::from(SEG_MAX);
         if is_there && len.is_multiple_of(SECTOR) && len <= most {
             Ok(sector * SECTOR)

@@ -6,7 +6,6 @@
 //! ```
 
 mod blk;
-mod disk;
 #[cfg(test)]
 mod tests;
 
@@ -14,11 +13,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Parser};
-use vfio_user::{Error, Options, Result};
+use vfio_user::{Options, Result};
+use vfio_user_examples::Disk;
 use vfio_user_virtio::VirtioPci;
 
 use blk::Blk;
-use disk::Disk;
 
 /// Serves a virtio block device over vfio-user
 #[derive(Parser)]
@@ -47,15 +46,14 @@ struct Backing {
 
     /// Memory of this many MiB; its content does not survive the program
     #[arg(long, value_name = "MIB")]
-    memory: Option<u32>,
+    memory: Option<usize>,
 }
 
 impl Backing {
     fn open(&self) -> Result<Disk> {
         match (&self.disk, self.memory) {
-            (Some(path), _) => Disk::open(path)
-                .map_err(|error| Error::device(format!("{}: {error}", path.display()))),
-            (None, mib) => Ok(Disk::memory(u64::from(mib.unwrap_or(0)) << 20)?),
+            (Some(path), _) => Disk::open(path),
+            (None, mib) => Ok(Disk::memory(mib.unwrap_or(0) << 20)?),
         }
     }
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use vfio_user::Bench;
+use vfio_user_examples::Disk;
 use vfio_user_virtio::{VirtioPci, features};
 
 use crate::blk::{Blk, feature, kind, status};
-use crate::disk::Disk;
 
 const SECTORS: u64 = 128;
 const TABLE: u64 = 0x1000;
@@ -22,7 +22,10 @@ const WRITE: u16 = 2;
 const NONE: u8 = 0xee;
 
 fn blk() -> VirtioPci<Blk> {
-    VirtioPci::new(Blk::new(Arc::new(Disk::memory(SECTORS * 512).unwrap()), 2))
+    VirtioPci::new(Blk::new(
+        Arc::new(Disk::memory(usize::try_from(SECTORS * 512).unwrap()).unwrap()),
+        2,
+    ))
 }
 
 mod generated {

@@ -75,7 +75,7 @@ fn a_controller_that_sleeps_is_rung_by_messages_that_pass_the_event_index() {
     driver.rest(&io);
     driver.flush(&mut io);
     assert_eq!(
-        driver.nvme.device().queues().submission[1].as_ref().unwrap().head,
+        driver.nvme.device().queues().submission[1].as_ref().unwrap().ring.device_index(),
         u32::from(io.tail)
     );
 }

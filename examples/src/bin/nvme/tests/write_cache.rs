@@ -10,7 +10,7 @@ const FORCE_UNIT_ACCESS: u32 = 1 << 30;
 /// A namespace whose flushes fail: a device that accepts every write, and has nothing to flush.
 fn unflushable() -> Arc<Subsystem> {
     let file = OpenOptions::new().read(true).write(true).open("/dev/null").unwrap();
-    let disks = vec![Disk::File { file, len: 1 << 20 }];
+    let disks = vec![Disk::from_file(file, 1 << 20)];
     Arc::new(Subsystem { serial: String::new(), disks })
 }
 

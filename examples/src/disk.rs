@@ -1,0 +1,170 @@
+//! What is behind a disk.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use memmap2::{Advice, MmapMut};
+use nix::fcntl::{FallocateFlags, fallocate};
+use vfio_user::{DmaGuard, Error, FileTransferError};
+
+/// The bytes of a disk: a file, a block device or memory.
+#[derive(Debug)]
+pub struct Disk(Backing);
+
+#[derive(Debug)]
+enum Backing {
+    File { file: File, len: u64 },
+    Memory(Mutex<MmapMut>),
+}
+
+impl Disk {
+    /// Opens a file or a block device.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened for reading and writing; the error names it.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let open = || {
+            let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+            // The length of a block device is where it ends.
+            let len = file.seek(SeekFrom::End(0))?;
+            Ok(Disk::from_file(file, len))
+        };
+        open().map_err(|error: io::Error| Error::device(format!("{}: {error}", path.display())))
+    }
+
+    /// Creates a disk that is the first `len` bytes of a file.
+    pub fn from_file(file: File, len: u64) -> Self {
+        Disk(Backing::File { file, len })
+    }
+
+    /// Creates a disk of zeros in memory, in pages as large as the system has.
+    ///
+    /// # Errors
+    ///
+    /// When there is not so much memory.
+    pub fn memory(len: usize) -> io::Result<Self> {
+        let bytes = MmapMut::map_anon(len)?;
+        // Without them, places far from each other cost more.
+        let _ = bytes.advise(Advice::HugePage);
+        Ok(Disk(Backing::Memory(Mutex::new(bytes))))
+    }
+
+    /// Returns the number of bytes.
+    pub fn len(&self) -> u64 {
+        match &self.0 {
+            Backing::File { len, .. } => *len,
+            Backing::Memory(bytes) => lock(bytes).len() as u64,
+        }
+    }
+
+    /// Returns whether it has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Reads into guest memory, from byte `at` on.
+    ///
+    /// # Errors
+    ///
+    /// As [`DmaGuard::read_from`].
+    pub fn read(&self, at: u64, data: &DmaGuard) -> Result<(), FileTransferError> {
+        match &self.0 {
+            Backing::File { file, .. } => data.read_from(file, at),
+            Backing::Memory(bytes) => {
+                let mut bytes = lock(bytes);
+                Ok(data.write(0, checked(&mut bytes, at, data.len())?)?)
+            }
+        }
+    }
+
+    /// Writes from guest memory, to byte `at` and those after it.
+    ///
+    /// # Errors
+    ///
+    /// As [`DmaGuard::write_to`].
+    pub fn write(&self, at: u64, data: &DmaGuard) -> Result<(), FileTransferError> {
+        match &self.0 {
+            Backing::File { file, .. } => data.write_to(file, at),
+            Backing::Memory(bytes) => {
+                let mut bytes = lock(bytes);
+                Ok(data.read(0, checked(&mut bytes, at, data.len())?)?)
+            }
+        }
+    }
+
+    /// Returns bytes of it.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or the bytes are not inside.
+    pub fn bytes(&self, at: u64, len: u64) -> io::Result<Vec<u8>> {
+        match &self.0 {
+            Backing::File { file, .. } => {
+                let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
+                file.read_exact_at(&mut bytes, at).map(|()| bytes)
+            }
+            Backing::Memory(bytes) => part(&mut lock(bytes), at, len).map(|part| part.to_vec()),
+        }
+    }
+
+    /// Makes bytes zero, and releases what stores them.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written, or the bytes are not inside.
+    pub fn clear(&self, at: u64, len: u64) -> io::Result<()> {
+        match &self.0 {
+            Backing::File { file, .. } => {
+                let flags =
+                    FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+                let [start, count] = [at, len].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
+                // Not every file can have holes.
+                fallocate(file, flags, start, count).or_else(|_| write_zeros(file, at, len))
+            }
+            Backing::Memory(bytes) => {
+                part(&mut lock(bytes), at, len)?.fill(0);
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes durable what was written.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn flush(&self) -> io::Result<()> {
+        match &self.0 {
+            Backing::File { file, .. } => file.sync_data(),
+            Backing::Memory(_) => Ok(()),
+        }
+    }
+}
+
+fn write_zeros(file: &File, at: u64, len: u64) -> io::Result<()> {
+    let zeros = [0; 4096];
+    for offset in (0..len).step_by(zeros.len()) {
+        let count = usize::try_from(len - offset).map_or(zeros.len(), |n| n.min(zeros.len()));
+        file.write_all_at(&zeros[..count], at + offset)?;
+    }
+    Ok(())
+}
+
+fn lock(bytes: &Mutex<MmapMut>) -> MutexGuard<'_, MmapMut> {
+    bytes.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns bytes of the memory, if they are inside.
+fn part(bytes: &mut [u8], at: u64, len: u64) -> io::Result<&mut [u8]> {
+    let end = at.checked_add(len).and_then(|end| usize::try_from(end).ok());
+    let part = end.and_then(|end| bytes.get_mut(usize::try_from(at).ok()?..end));
+    part.ok_or(io::ErrorKind::UnexpectedEof.into())
+}
+
+fn checked(bytes: &mut [u8], at: u64, len: u64) -> Result<&mut [u8], FileTransferError> {
+    part(bytes, at, len).map_err(|source| FileTransferError::File { position: at, source })
+}

@@ -1,0 +1,5 @@
+//! What several of the examples need.
+
+mod disk;
+
+pub use disk::Disk;
