@@ -1,7 +1,10 @@
 //! What is printed.
 
+use std::path::Path;
+
 use serde::Serialize;
 use vfio_user::{Error, Result};
+use vfio_user_benches::report::{self, Row as Bar};
 use vfio_user_tests::nvme::{Direction, Report};
 
 /// The figures of a measurement.
@@ -59,4 +62,18 @@ pub(crate) fn print(figures: &[Figures], floor: &[Figures]) -> Result<()> {
         rows.map(|(place, figures)| Row { figures, floor: floor.get(place) }).collect();
     println!("{}", serde_json::to_string(&rows).map_err(|error| Error::device(error.to_string()))?);
     Ok(())
+}
+
+/// Draws the time of a command beside that of its floor.
+///
+/// # Errors
+///
+/// The files cannot be written.
+pub(crate) fn draw(figures: &[Figures], floor: &[Figures]) -> Result<()> {
+    let mut report = report::Report::new("nvme", "ns a command");
+    for (row, floor) in figures.iter().zip(floor) {
+        let name = format!("{} 4 KiB, depth {}", row.direction, row.depth);
+        report.push(Bar::new(name, &[[1e9 / row.iops, 1e9 / floor.iops]]));
+    }
+    Ok(report.publish(Path::new(env!("CARGO_TARGET_TMPDIR")))?)
 }
