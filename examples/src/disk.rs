@@ -8,11 +8,25 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use memmap2::{Advice, MmapMut};
 use nix::fcntl::{FallocateFlags, fallocate};
-use vfio_user::{DmaGuard, Error, FileTransferError};
+use vfio_user::{DmaError, DmaGuard, Error, FileTransferError};
 
 /// The bytes of a disk: a file, a block device or memory.
 #[derive(Debug)]
 pub struct Disk(Backing);
+
+/// Why a disk has not done what it should.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    /// The guest's memory could not be accessed.
+    #[error(transparent)]
+    Memory(#[from] DmaError),
+    /// Bytes could not be read.
+    #[error("the disk could not be read")]
+    Read(#[source] io::Error),
+    /// Bytes could not be written, or made durable.
+    #[error("the disk could not be written")]
+    Write(#[source] io::Error),
+}
 
 #[derive(Debug)]
 enum Backing {
@@ -70,13 +84,14 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// As [`DmaGuard::read_from`].
-    pub fn read(&self, at: u64, data: &DmaGuard) -> Result<(), FileTransferError> {
+    /// When the memory cannot be written, or the bytes cannot be read or are not inside.
+    pub fn read(&self, at: u64, data: &DmaGuard) -> Result<(), DiskError> {
         match &self.0 {
-            Backing::File { file, .. } => data.read_from(file, at),
+            Backing::File { file, .. } => data.read_from(file, at).map_err(of_read),
             Backing::Memory(bytes) => {
                 let mut bytes = lock(bytes);
-                Ok(data.write(0, checked(&mut bytes, at, data.len())?)?)
+                let part = part(&mut bytes, at, data.len()).map_err(DiskError::Read)?;
+                Ok(data.write(0, part)?)
             }
         }
     }
@@ -85,13 +100,14 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// As [`DmaGuard::write_to`].
-    pub fn write(&self, at: u64, data: &DmaGuard) -> Result<(), FileTransferError> {
+    /// When the memory cannot be read, or the bytes cannot be written or are not inside.
+    pub fn write(&self, at: u64, data: &DmaGuard) -> Result<(), DiskError> {
         match &self.0 {
-            Backing::File { file, .. } => data.write_to(file, at),
+            Backing::File { file, .. } => data.write_to(file, at).map_err(of_write),
             Backing::Memory(bytes) => {
                 let mut bytes = lock(bytes);
-                Ok(data.read(0, checked(&mut bytes, at, data.len())?)?)
+                let part = part(&mut bytes, at, data.len()).map_err(DiskError::Write)?;
+                Ok(data.read(0, part)?)
             }
         }
     }
@@ -101,22 +117,37 @@ impl Disk {
     /// # Errors
     ///
     /// When the file cannot be read, or the bytes are not inside.
-    pub fn bytes(&self, at: u64, len: u64) -> io::Result<Vec<u8>> {
-        match &self.0 {
+    pub fn bytes(&self, at: u64, len: u64) -> Result<Vec<u8>, DiskError> {
+        let bytes = match &self.0 {
             Backing::File { file, .. } => {
                 let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
                 file.read_exact_at(&mut bytes, at).map(|()| bytes)
             }
             Backing::Memory(bytes) => part(&mut lock(bytes), at, len).map(|part| part.to_vec()),
-        }
+        };
+        bytes.map_err(DiskError::Read)
     }
 
-    /// Makes bytes zero, and releases what stores them.
+    /// Makes ranges zero, of a first byte and a length, and releases what stores them. No byte is
+    /// cleared twice, however the ranges overlap.
     ///
     /// # Errors
     ///
-    /// When the file cannot be written, or the bytes are not inside.
-    pub fn clear(&self, at: u64, len: u64) -> io::Result<()> {
+    /// When the file cannot be written, or a range is not inside.
+    pub fn clear(&self, mut ranges: Vec<(u64, u64)>) -> Result<(), DiskError> {
+        ranges.sort_unstable();
+        let mut end = 0;
+        for (at, len) in ranges {
+            let start = at.max(end);
+            end = end.max(at.saturating_add(len));
+            if start < end {
+                self.clear_range(start, end - start).map_err(DiskError::Write)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn clear_range(&self, at: u64, len: u64) -> io::Result<()> {
         match &self.0 {
             Backing::File { file, .. } => {
                 let flags =
@@ -137,11 +168,25 @@ impl Disk {
     /// # Errors
     ///
     /// When the file cannot be written.
-    pub fn flush(&self) -> io::Result<()> {
+    pub fn flush(&self) -> Result<(), DiskError> {
         match &self.0 {
-            Backing::File { file, .. } => file.sync_data(),
+            Backing::File { file, .. } => file.sync_data().map_err(DiskError::Write),
             Backing::Memory(_) => Ok(()),
         }
+    }
+}
+
+fn of_read(error: FileTransferError) -> DiskError {
+    match error {
+        FileTransferError::Memory(error) => DiskError::Memory(error),
+        error => DiskError::Read(io::Error::other(error)),
+    }
+}
+
+fn of_write(error: FileTransferError) -> DiskError {
+    match error {
+        FileTransferError::Memory(error) => DiskError::Memory(error),
+        error => DiskError::Write(io::Error::other(error)),
     }
 }
 
@@ -163,8 +208,4 @@ fn part(bytes: &mut [u8], at: u64, len: u64) -> io::Result<&mut [u8]> {
     let end = at.checked_add(len).and_then(|end| usize::try_from(end).ok());
     let part = end.and_then(|end| bytes.get_mut(usize::try_from(at).ok()?..end));
     part.ok_or(io::ErrorKind::UnexpectedEof.into())
-}
-
-fn checked(bytes: &mut [u8], at: u64, len: u64) -> Result<&mut [u8], FileTransferError> {
-    part(bytes, at, len).map_err(|source| FileTransferError::File { position: at, source })
 }

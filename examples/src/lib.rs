@@ -2,4 +2,4 @@
 
 mod disk;
 
-pub use disk::Disk;
+pub use disk::{Disk, DiskError};

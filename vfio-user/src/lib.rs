@@ -192,7 +192,7 @@ pub use device::{
 pub use dma::{DirtyMark, DirtyMarks, DmaSnapshot};
 pub use dma::{
     Dma, DmaError, DmaGuard, DmaMessages, DmaSegment, FileTransferError, Ring, ScatterList,
-    SessionDma,
+    SessionDma, ShadowDoorbells,
 };
 pub use error::{ArgumentError, Error, PciError, ProtocolError, ReplyError, Result};
 pub use eventfd::EventFd;

@@ -16,8 +16,8 @@ const CLOSED: u32 = u32::MAX - 1;
 /// Which of the two it is may be decided at run time: `watch` registers are in shared memory unless
 /// [`Descriptor::set_watching`](crate::declaration::Descriptor::set_watching) says
 /// [`ByMessages`](crate::declaration::Watching::ByMessages). Their reset value is
-/// [`NONE`](Self::NONE), and their `write_with` hook calls [`ring`](Self::ring). Handles to the same
-/// values are clones. Values that were not taken migrate with the state that holds them; share the
+/// [`NONE`](Self::NONE), and their `write_with` hook calls [`ring`](Self::ring). Handles to the
+/// same values are clones. Values that were not taken migrate with the state that holds them; share the
 /// loaded handle in [`Device::loaded`](crate::Device::loaded).
 ///
 /// ```
@@ -40,14 +40,14 @@ const CLOSED: u32 = u32::MAX - 1;
 /// # struct Device {}
 /// # impl vfio_user::Device for Device { type Event = (); }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct DoorbellValues {
     /// Where the first doorbell is in the shared memory.
     offset: u64,
     rung: Arc<Rung>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Rung {
     /// What was written by messages: a value, [`DoorbellValues::NONE`], or `CLOSED`.
     values: Box<[AtomicU32]>,

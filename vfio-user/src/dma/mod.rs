@@ -20,6 +20,7 @@ mod ring;
 mod scatter_list;
 mod segment;
 mod session_dma;
+mod shadow_doorbells;
 mod status;
 mod table;
 mod tapped;
@@ -48,6 +49,7 @@ pub use ring::Ring;
 pub use scatter_list::ScatterList;
 pub use segment::DmaSegment;
 pub use session_dma::SessionDma;
+pub use shadow_doorbells::ShadowDoorbells;
 pub(crate) use transfers::{Completed, PostedWrites, Transfers};
 pub(crate) use unmap::{PendingUnmap, RELEASE_TIMEOUT};
 #[cfg(feature = "vm-memory")]

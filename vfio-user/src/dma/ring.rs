@@ -31,12 +31,13 @@ pub struct Ring {
     entries: u32,
     device: u32,
     driver: u32,
+    phase: bool,
 }
 
 impl Ring {
     /// Creates an empty ring of at least one entry at `base`.
     pub fn new(base: u64, entries: u32) -> Self {
-        Ring { base, entries: entries.max(1), device: 0, driver: 0 }
+        Ring { base, entries: entries.max(1), device: 0, driver: 0, phase: true }
     }
 
     /// Returns whether it has at most `most` entries and both indices are among them. A state that
@@ -55,6 +56,12 @@ impl Ring {
     pub fn following_index(&self) -> u32 {
         let next = self.device.saturating_add(1);
         if next < self.entries { next } else { 0 }
+    }
+
+    /// Returns the phase of the device's next entry: true in the first pass over the ring, and the
+    /// opposite in each that follows. Entries with a phase bit show by it that they are new.
+    pub fn phase(&self) -> bool {
+        self.phase
     }
 
     /// Returns the index of the entry that is the driver's next one.
@@ -109,25 +116,25 @@ impl Ring {
     }
 
     /// Writes the device's next entry, its last word last ([`DmaGuard::publish`]), and advances.
-    /// Returns whether the next entry is the first one again.
     ///
     /// # Errors
     ///
     /// As [`DmaGuard::publish`]. The index stays as it was then.
     #[inline]
-    pub fn post<T>(&mut self, held: &DmaGuard, entry: &T) -> Result<bool, DmaError>
+    pub fn post<T>(&mut self, held: &DmaGuard, entry: &T) -> Result<(), DmaError>
     where
         T: IntoBytes + Immutable,
     {
         held.publish(self.offset::<T>(), entry.as_bytes())?;
-        Ok(self.advance())
+        self.advance();
+        Ok(())
     }
 
-    /// Passes an entry. Returns whether the next entry is the first one again.
+    /// Passes an entry.
     #[inline]
-    pub fn advance(&mut self) -> bool {
+    pub fn advance(&mut self) {
         self.device = self.following_index();
-        self.device == 0
+        self.phase ^= self.device == 0;
     }
 
     fn offset<T>(&self) -> u64 {

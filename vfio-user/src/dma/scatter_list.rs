@@ -21,6 +21,7 @@ use super::{Dma, DmaError, DmaGuard};
 pub struct ScatterList {
     earlier: Vec<Range>,
     last: Range,
+    len: u64,
 }
 
 /// Bytes at an address, or bytes that are skipped.
@@ -58,6 +59,7 @@ impl ScatterList {
         if len == 0 {
             return;
         }
+        self.len = self.len.saturating_add(len);
         if self.last.len > 0 {
             if self.last.continues_at(iova) {
                 self.last.len = self.last.len.saturating_add(len);
@@ -70,12 +72,12 @@ impl ScatterList {
 
     /// Returns the number of bytes, with those that are skipped.
     pub fn len(&self) -> u64 {
-        self.ranges().fold(0, |sum, range| sum.saturating_add(range.len))
+        self.len
     }
 
     /// Returns whether it has no bytes.
     pub fn is_empty(&self) -> bool {
-        self.last.len == 0
+        self.len == 0
     }
 
     /// Holds all of the memory, for a device that reads it. Bytes that are skipped are left out.

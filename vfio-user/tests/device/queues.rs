@@ -2,7 +2,8 @@
 
 use vfio_user::declaration::{Descriptor, Watching};
 use vfio_user::{
-    Bench, Cx, Device, Dma, DmaError, DoorbellValues, PciDevice, Result, Ring, ScatterList, Virtual,
+    Bench, Cx, Device, Dma, DmaError, DoorbellValues, PciDevice, Result, Ring, ScatterList,
+    ShadowDoorbells, Virtual,
 };
 
 #[derive(PciDevice)]
@@ -66,10 +67,12 @@ fn a_ring_counts_what_is_pending_and_what_has_room() {
         let mut echo = |commands: &mut Ring| {
             let command: u64 = commands.read(dma).unwrap();
             commands.advance();
-            (command, completions.post(&held, &command).unwrap(), completions.room())
+            let phase = completions.phase();
+            completions.post(&held, &command).unwrap();
+            (command, phase, completions.room())
         };
-        assert_eq!(echo(&mut commands), (10, false, 1));
-        assert_eq!(echo(&mut commands), (11, false, 0));
+        assert_eq!(echo(&mut commands), (10, true, 1));
+        assert_eq!(echo(&mut commands), (11, true, 0));
         assert_eq!((commands.pending(), commands.following_index()), (1, 3));
         // The driver goes around.
         assert!(commands.set_driver_index(1));
@@ -78,8 +81,9 @@ fn a_ring_counts_what_is_pending_and_what_has_room() {
         let mut words = [0; 16];
         dma.read(0x40, &mut words).unwrap();
         assert_eq!(words, *[10_u64, 11].map(u64::to_le_bytes).as_flattened());
-        assert!(completions.advance(), "the third of three");
+        completions.advance();
         assert_eq!((completions.device_index(), completions.room()), (0, 1));
+        assert!(!completions.phase(), "the third of three was passed");
     });
 }
 
@@ -145,6 +149,36 @@ fn what_is_skipped_is_counted_and_not_written() {
         list.scatter(dma, fill).unwrap();
     });
     assert_eq!(bytes[..8], [1, 2, 0, 0, 6, 7, 0, 0]);
+}
+
+#[test]
+fn a_shadow_doorbell_asks_for_a_ring_only_when_it_has_none() {
+    let bytes = with_memory(|dma| {
+        let bells = ShadowDoorbells::new(0x40, 0x80);
+        bells.check(dma, 4).unwrap();
+        // The queue has been rung by its register, and then in memory.
+        bells.start(dma, 2, 7).unwrap();
+        bells.start(dma, 2, 6).unwrap();
+        assert_eq!(bells.value(dma, 2).unwrap(), 7);
+        assert_eq!(bells.await_ring(dma, 2, 5).unwrap(), 7);
+        assert_eq!(dma.load::<u32>(0x88).unwrap(), 0, "there was a ring");
+        assert_eq!(bells.await_ring(dma, 2, 7).unwrap(), 7);
+        assert_eq!(dma.load::<u32>(0x88).unwrap(), 7);
+        bells.start(dma, 3, 9).unwrap();
+        bells.clear(dma, 3).unwrap();
+    });
+    assert_eq!(bytes[0x40..0x50], [[0; 4], [0; 4], [7, 0, 0, 0], [0; 4]].concat());
+}
+
+#[test]
+fn shadow_doorbells_outside_memory_are_an_error() {
+    with_memory(|dma| {
+        assert!(ShadowDoorbells::new(1 << 50, 0x80).check(dma, 1).is_err());
+        assert!(ShadowDoorbells::new(0x40, 0xf0).check(dma, 1 << 20).is_err());
+        assert!(ShadowDoorbells::new(0x40, 0x80).value(dma, 1 << 40).is_err());
+        let bells = ShadowDoorbells::new(0x1000, 0x2800);
+        assert!(bells.is_aligned(0x800) && !bells.is_aligned(0x1000));
+    });
 }
 
 #[test]

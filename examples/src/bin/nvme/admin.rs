@@ -1,15 +1,15 @@
 //! The admin command set (5).
 
-use vfio_user::{DmaGuard, Ring, WorkCx};
+use vfio_user::{DmaGuard, Ring, ShadowDoorbells, WorkCx};
 
-use crate::doorbells::{FIRST_IO, Shadow};
-use crate::failure::{Failure, Outcome};
 use crate::features::{self, EVENTS, NUMBER_OF_QUEUES, TEMPERATURE_THRESHOLD};
 use crate::identify::{self, EVENT_REQUESTS};
 use crate::log::Event;
 use crate::prp;
-use crate::queues::{CompletionQueue, MAX_ENTRIES, QUEUES, Queues, SubmissionQueue};
-use crate::spec::{BROADCAST, Command, ENTRY_SIZES, Status, admin, halves};
+use crate::queues::{DOORBELLS, FIRST_IO, Kind, MAX_ENTRIES, QUEUES, Queue, Queues};
+use crate::spec::{
+    BROADCAST, Command, ENTRY_SIZES, Failure, Outcome, Status, admin, ensure, halves,
+};
 
 impl Queues {
     /// Performs an admin command. Returns its result; `None` if it is completed later.
@@ -20,15 +20,13 @@ impl Queues {
         command: &Command,
     ) -> Outcome<Option<u32>> {
         // No fused operations, and no SGLs (4.1).
-        if command.flags & 0xc3 != 0 {
-            return Err(Status::INVALID_FIELD.into());
-        }
+        ensure(command.flags & 0xc3 == 0, Status::INVALID_FIELD)?;
         let done = match command.opcode {
             admin::IDENTIFY => self.identify(cx, command),
-            admin::CREATE_CQ => self.create_cq(cx, command),
-            admin::CREATE_SQ => self.create_sq(cx, command),
-            admin::DELETE_SQ => self.delete_sq(cx, command),
-            admin::DELETE_CQ => self.delete_cq(cx, command),
+            admin::CREATE_CQ => self.create_queue(cx, command, Kind::Completion),
+            admin::CREATE_SQ => self.create_queue(cx, command, Kind::Submission),
+            admin::DELETE_SQ => self.delete_queue(cx, command, Kind::Submission),
+            admin::DELETE_CQ => self.delete_queue(cx, command, Kind::Completion),
             admin::SET_FEATURES => self.set_features(command),
             admin::GET_FEATURES => self.features.get(command),
             admin::GET_LOG_PAGE => self.get_log_page(cx, command),
@@ -59,83 +57,54 @@ impl Queues {
         self.reply(cx, command, &page)
     }
 
-    fn create_cq(&mut self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
-        let (id, ring) = self.new_queue(command, 1)?;
-        let (flags, vector) = halves(command.cdw11);
-        let has_interrupts = flags & 2 != 0;
-        if has_interrupts && vector >= QUEUES {
-            return Err(Status::INVALID_VECTOR.into());
-        }
-        let queue = CompletionQueue::new(ring, has_interrupts.then_some(vector));
-        self.completion[id] = Some(queue);
-        self.doorbells.open(cx, 2 * id + 1);
-        Ok(0)
-    }
-
-    fn create_sq(&mut self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
-        let (id, ring) = self.new_queue(command, 0)?;
-        let (_, cq) = halves(command.cdw11);
-        if cq == 0 || self.completion.get(usize::from(cq)).is_none_or(Option::is_none) {
-            return Err(Status::CQ_INVALID.into());
-        }
-        self.submission[id] = Some(SubmissionQueue { ring, cq });
-        self.count();
-        self.doorbells.open(cx, 2 * id);
-        Ok(0)
-    }
-
-    /// Returns the number of a queue that is created, and its ring. `kind` is 0 for a submission
-    /// queue, 1 for a completion queue.
-    fn new_queue(&mut self, command: &Command, kind: usize) -> Outcome<(usize, Ring)> {
-        let (id, last) = halves(command.cdw10);
-        if id == 0 || id >= QUEUES || self.ring(2 * usize::from(id) + kind).is_some() {
-            return Err(Status::INVALID_QUEUE_ID.into());
-        }
-        let has_size = self.entry_sizes[kind] == ENTRY_SIZES[kind];
-        if last == 0 || u32::from(last) >= MAX_ENTRIES || !has_size {
-            return Err(Status::INVALID_QUEUE_SIZE.into());
-        }
+    /// Create I/O Submission Queue and Create I/O Completion Queue (5.4, 5.3).
+    fn create_queue(&mut self, cx: &WorkCx, command: &Command, kind: Kind) -> Outcome<u32> {
+        let ((id, last), (flags, target)) = (halves(command.cdw10), halves(command.cdw11));
+        let is_new = (1..QUEUES).contains(&id) && self.queue(id, kind).is_none();
+        ensure(is_new, Status::INVALID_QUEUE_ID)?;
+        let has_size = self.entry_sizes[kind as usize] == ENTRY_SIZES[kind as usize];
+        let has_entries = (1..MAX_ENTRIES).contains(&last.into());
+        ensure(has_size && has_entries, Status::INVALID_QUEUE_SIZE)?;
         // CAP.CQR: queues are contiguous.
-        if command.cdw11.get() & 1 == 0 {
-            return Err(Status::INVALID_FIELD.into());
+        ensure(flags & 1 != 0, Status::INVALID_FIELD)?;
+        ensure(command.prp1.get().is_multiple_of(self.page), Status::INVALID_PRP_OFFSET)?;
+        let has_target = kind == Kind::Submission || flags & 2 != 0;
+        match kind {
+            Kind::Submission => {
+                let has_cq = target > 0 && self.queue(target, Kind::Completion).is_some();
+                ensure(has_cq, Status::CQ_INVALID)?;
+            }
+            Kind::Completion => ensure(!has_target || target < QUEUES, Status::INVALID_VECTOR)?,
         }
-        if !command.prp1.get().is_multiple_of(self.page) {
-            return Err(Status::INVALID_PRP_OFFSET.into());
-        }
-        Ok((id.into(), Ring::new(command.prp1.get(), u32::from(last) + 1)))
-    }
-
-    /// All commands of the queue that were fetched are completed.
-    fn delete_sq(&mut self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
-        let id = self.existing_queue(command, 0)?;
-        self.submission[id] = None;
+        let target = has_target.then_some(target);
+        let ring = Ring::new(command.prp1.get(), u32::from(last) + 1);
+        self.all[kind.doorbell(id)] = Some(Queue { ring, target });
         self.count();
-        self.doorbells.registers.close(cx.shared(0), 2 * id);
-        Ok(0)
-    }
-
-    fn delete_cq(&mut self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
-        let id = self.existing_queue(command, 1)?;
-        if self.submission.iter().flatten().any(|sq| usize::from(sq.cq) == id) {
-            return Err(Status::INVALID_QUEUE_DELETION.into());
+        self.doorbells.open(cx.shared(0), kind.doorbell(id));
+        if let Some(shadow) = &self.shadow {
+            // If it is not in memory any more, the queue is never rung.
+            let _ = shadow.clear(cx.dma(), kind.doorbell(id));
         }
-        self.completion[id] = None;
-        self.doorbells.registers.close(cx.shared(0), 2 * id + 1);
         Ok(0)
     }
 
-    /// Returns the number of an I/O queue that exists, `kind` as for a new one.
-    fn existing_queue(&mut self, command: &Command, kind: usize) -> Outcome<usize> {
+    /// Deletes an I/O queue. All commands that were fetched are completed.
+    fn delete_queue(&mut self, cx: &WorkCx, command: &Command, kind: Kind) -> Outcome<u32> {
         let (id, _) = halves(command.cdw10);
-        let exists = (1..QUEUES).contains(&id) && self.ring(2 * usize::from(id) + kind).is_some();
-        if exists { Ok(id.into()) } else { Err(Status::INVALID_QUEUE_ID.into()) }
+        ensure(id > 0 && self.queue(id, kind).is_some(), Status::INVALID_QUEUE_ID)?;
+        let mut submission = self.all.iter().step_by(2).flatten();
+        let is_used = kind == Kind::Completion && submission.any(|sq| sq.target == Some(id));
+        ensure(!is_used, Status::INVALID_QUEUE_DELETION)?;
+        self.all[kind.doorbell(id)] = None;
+        self.count();
+        self.doorbells.close(cx.shared(0), kind.doorbell(id));
+        Ok(0)
     }
 
     fn set_features(&mut self, command: &Command) -> Outcome<u32> {
         let feature = features::find(command)?;
-        if feature == NUMBER_OF_QUEUES && self.completion[1..].iter().any(Option::is_some) {
-            return Err(Status::COMMAND_SEQUENCE_ERROR.into());
-        }
+        let is_early = self.all[FIRST_IO..].iter().all(Option::is_none);
+        ensure(is_early || feature != NUMBER_OF_QUEUES, Status::COMMAND_SEQUENCE_ERROR)?;
         let had_cache = self.features.has_write_cache();
         let result = self.features.set(command)?;
         if matches!(feature, TEMPERATURE_THRESHOLD | EVENTS) && self.features.has_event() {
@@ -162,30 +131,28 @@ impl Queues {
     }
 
     fn request_event(&mut self, command: &Command) -> Outcome<Option<u32>> {
-        if self.event_requests.len() > usize::from(EVENT_REQUESTS) {
-            return Err(Status::TOO_MANY_EVENT_REQUESTS.into());
-        }
+        let has_room = self.event_requests.len() <= usize::from(EVENT_REQUESTS);
+        ensure(has_room, Status::TOO_MANY_EVENT_REQUESTS)?;
         self.event_requests.push(command.cid.get());
         Ok(None)
     }
 
     /// Doorbell Buffer Config (5.7).
     fn move_doorbells(&mut self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
-        let shadow = Shadow { bells: command.prp1.get(), events: command.prp2.get() };
-        if !shadow.is_aligned(self.page) {
-            return Err(Status::INVALID_FIELD.into());
-        }
-        shadow.check(cx.dma()).map_err(|error| match error.into() {
+        let (bells, events) = (command.prp1.get(), command.prp2.get());
+        let shadow = ShadowDoorbells::new(bells, events);
+        ensure(shadow.is_aligned(self.page), Status::INVALID_FIELD)?;
+        shadow.check(cx.dma(), DOORBELLS).map_err(|error| match error.into() {
             Failure::Status(_) => Status::INVALID_FIELD.into(),
             Failure::Interrupted => Failure::Interrupted,
         })?;
-        for doorbell in FIRST_IO..2 * usize::from(QUEUES) {
+        for doorbell in FIRST_IO..DOORBELLS {
             self.look(cx, doorbell);
-            if let Some(ring) = self.ring(doorbell) {
-                shadow.start(cx.dma(), doorbell, ring.driver_index())?;
+            if let Some(queue) = &self.all[doorbell] {
+                shadow.start(cx.dma(), doorbell, queue.ring.driver_index())?;
             }
         }
-        self.doorbells.shadow = Some(shadow);
+        self.shadow = Some(shadow);
         Ok(0)
     }
 }

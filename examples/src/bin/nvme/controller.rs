@@ -88,17 +88,9 @@ struct Status {
     ready: bool,
     #[field(bit = 1)]
     fatal: bool,
-    #[field(bits = 2..=3)]
-    shutdown: Shutdown,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
-enum Shutdown {
-    #[default]
-    No,
-    Occurs,
-    Complete,
-    Reserved,
+    /// Shutdown Status is 10b.
+    #[field(bit = 3)]
+    is_shut_down: bool,
 }
 
 impl Configuration {
@@ -120,7 +112,7 @@ impl Nvme {
             asq: 0,
             acq: 0,
             doorbells: [Virtual::default(); 2 * QUEUES as usize],
-            bells: queues.doorbells.registers.clone(),
+            bells: queues.doorbells.clone(),
             is_fatal: Arc::clone(&queues.is_fatal),
             queues: Worker::new(queues),
             subsystem,
@@ -152,7 +144,7 @@ impl Nvme {
         if new.shutdown != 0 && old.shutdown == 0 {
             // Commands are completed, and what they wrote has to outlast the power.
             let _ = self.subsystem.flush();
-            self.csts.shutdown = Shutdown::Complete;
+            self.csts.is_shut_down = true;
         }
     }
 
@@ -219,13 +211,11 @@ impl Device for Nvme {
     fn loaded(&mut self, _: &mut Cx<'_, Self>) -> Result<()> {
         let mut queues = self.queues.state();
         if !queues.is_valid() {
-            return Err(Error::device(
-                "the queues of the state are not those of an NVMe controller",
-            ));
+            return Err(Error::device("the state has queues that no controller has"));
         }
         queues.count();
         queues.subsystem = Arc::clone(&self.subsystem);
-        self.bells = queues.doorbells.registers.clone();
+        self.bells = queues.doorbells.clone();
         self.is_fatal = Arc::clone(&queues.is_fatal);
         Ok(())
     }

@@ -1,11 +1,10 @@
 //! Features (5.21.1).
 
-use vfio_user::serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize};
 
-use crate::failure::Outcome;
 use crate::log::TEMPERATURE_WARNING;
 use crate::queues::{IO_QUEUES, QUEUES};
-use crate::spec::{Command, Status};
+use crate::spec::{Command, Outcome, Status, ensure};
 
 const POWER_MANAGEMENT: u8 = 0x02;
 const LBA_RANGE_TYPE: u8 = 0x03;
@@ -30,7 +29,6 @@ pub(crate) const WARNING_TEMPERATURE: u16 = 343;
 
 /// The values of features 1 to 11.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(crate = "vfio_user::serde")]
 pub(crate) struct Features {
     values: [u32; END as usize],
     /// Temperatures at which a warning begins: one that is too high, one that is too low.
@@ -82,33 +80,30 @@ impl Features {
     }
 
     pub(crate) fn set(&mut self, command: &Command) -> Outcome<u32> {
-        let value = command.cdw11.get();
-        let fields = match find(command)? {
-            _ if command.cdw10.get() & SAVE != 0 => return Err(Status::NOT_SAVEABLE.into()),
-            // All ones is reserved.
-            NUMBER_OF_QUEUES if value & 0xffff != 0xffff && value >> 16 != 0xffff => {
-                // However many the guest wants.
-                return self.value(command).copied();
-            }
-            NUMBER_OF_QUEUES => return Err(Status::INVALID_FIELD.into()),
+        let (feature, value) = (find(command)?, command.cdw11.get());
+        ensure(command.cdw10.get() & SAVE == 0, Status::NOT_SAVEABLE)?;
+        if feature == NUMBER_OF_QUEUES {
+            // However many the guest wants. All ones is reserved.
+            ensure(value & 0xffff < 0xffff && value >> 16 < 0xffff, Status::INVALID_FIELD)?;
+            return self.value(command).copied();
+        }
+        // Bits that have to be 0, and those of the feature's value.
+        let (zeros, fields) = match feature {
             // One power state, number 0.
-            POWER_MANAGEMENT if value & 0x1f != 0 => return Err(Status::INVALID_FIELD.into()),
-            ERROR_RECOVERY if value & RELEASED_BLOCK_ERROR != 0 => {
-                return Err(Status::INVALID_FIELD.into());
-            }
-            TEMPERATURE_THRESHOLD => 0xffff,
-            INTERRUPT_VECTOR => VECTOR_FIELDS,
-            _ => u32::MAX,
+            POWER_MANAGEMENT => (0x1f, u32::MAX),
+            ERROR_RECOVERY => (RELEASED_BLOCK_ERROR, u32::MAX),
+            TEMPERATURE_THRESHOLD => (0, 0xffff),
+            INTERRUPT_VECTOR => (0, VECTOR_FIELDS),
+            _ => (0, u32::MAX),
         };
+        ensure(value & zeros == 0, Status::INVALID_FIELD)?;
         *self.value(command)? = value & fields;
         Ok(0)
     }
 
     pub(crate) fn get(&mut self, command: &Command) -> Outcome<u32> {
-        match command.cdw10.get() & SELECT {
-            0 => self.value(command).copied(),
-            _ => Err(Status::INVALID_FIELD.into()),
-        }
+        ensure(command.cdw10.get() & SELECT == 0, Status::INVALID_FIELD)?;
+        self.value(command).copied()
     }
 }
 

@@ -13,9 +13,9 @@ pub(crate) const MAX_TRANSFER: u64 = 4096 << MAX_TRANSFER_PAGES;
 /// Asynchronous Event Request Limit and Abort Command Limit, which count from zero.
 pub(crate) const EVENT_REQUESTS: u8 = 3;
 
-/// Returns a page of 4 KiB with bytes at offsets, as the specification gives them.
-fn page(parts: &[(usize, &[u8])]) -> [u8; 4096] {
-    let mut page = [0; 4096];
+/// Returns a page with bytes at offsets, as the specification gives them.
+pub(crate) fn page<const LEN: usize>(parts: &[(usize, &[u8])]) -> [u8; LEN] {
+    let mut page = [0; LEN];
     for (at, bytes) in parts {
         page[*at..*at + bytes.len()].copy_from_slice(bytes);
     }

@@ -1,139 +1,94 @@
 //! The NVM command set (6).
 
 use vfio_user::zerocopy::IntoBytes;
-use vfio_user::{Dma, ScatterList};
+use vfio_user::{ScatterList, WorkCx};
 use vfio_user_examples::Disk;
 
-use crate::failure::{Failure, Outcome};
 use crate::identify::MAX_TRANSFER;
+use crate::queues::Queues;
 use crate::sgl::Use;
-use crate::spec::{BROADCAST, Command, Range, Status, nvm};
-use crate::subsystem::Subsystem;
+use crate::spec::{BROADCAST, Command, Outcome, Range, Status, ensure, nvm};
 use crate::{prp, sgl};
 
 /// Bytes of a logical block, as a power of two.
 pub(crate) const BLOCK_SHIFT: u8 = 9;
 /// Bytes of a logical block.
 pub(crate) const BLOCK: u64 = 1 << BLOCK_SHIFT;
+/// Flags of a command whose data is described by an SGL, in place of PRP entries (PSDT).
+const SGL: u8 = 0b11 << 6;
 const FORCE_UNIT_ACCESS: u32 = 1 << 30;
 /// The attribute of Dataset Management that releases blocks.
 const DEALLOCATE: u32 = 1 << 2;
 
-/// A command of an I/O queue, and where it is performed.
-pub(crate) struct Request<'a> {
-    pub(crate) subsystem: &'a Subsystem,
-    pub(crate) dma: &'a Dma,
-    /// Bytes of a page of the guest.
-    pub(crate) page: u64,
-    /// What is written need not be durable before a Flush.
-    pub(crate) is_cached: bool,
-    pub(crate) command: &'a Command,
-}
-
-impl Request<'_> {
-    /// Performs the command. Returns doubleword 0 of its completion.
-    pub(crate) fn perform(&self) -> Outcome<u32> {
-        let Request { subsystem, command, .. } = *self;
+impl Queues {
+    /// Performs a command of an I/O queue.
+    pub(crate) fn perform(&self, cx: &WorkCx, command: &Command) -> Outcome<()> {
         // No fused operations, and no SGL for metadata, of which there is none.
-        if command.flags & 0x83 != 0 {
-            return Err(Status::INVALID_FIELD.into());
+        ensure(command.flags & 0x83 == 0, Status::INVALID_FIELD)?;
+        if command.opcode == nvm::FLUSH && command.nsid.get() == BROADCAST {
+            return self.subsystem.flush();
         }
-        if command.opcode == nvm::FLUSH && command.nsid == BROADCAST {
-            return subsystem.flush().map(|()| 0);
-        }
-        let disk = subsystem.namespace(command.nsid.get())?;
+        let disk = self.subsystem.namespace(command.nsid.get())?;
         match command.opcode {
-            nvm::FLUSH => flush(disk),
-            nvm::READ => self.read(disk),
-            nvm::COMPARE => self.compare(disk),
-            nvm::WRITE => self.write(disk),
-            nvm::WRITE_ZEROES => self.clear(disk),
-            nvm::DATASET_MANAGEMENT => self.manage(disk),
-            _ => Err(Status::INVALID_OPCODE.into()),
+            nvm::FLUSH => return Ok(disk.flush()?),
+            nvm::READ => return self.read(cx, command, disk),
+            nvm::COMPARE => return self.compare(cx, command, disk),
+            nvm::WRITE => self.write(cx, command, disk)?,
+            nvm::WRITE_ZEROES => disk.clear(vec![extent(disk, command)?])?,
+            nvm::DATASET_MANAGEMENT => self.manage(cx, command, disk)?,
+            _ => return Err(Status::INVALID_OPCODE.into()),
         }
-        .map(|()| 0)
-    }
-
-    /// Returns whether the data has to be read from, or has to be in, what outlasts the power.
-    fn is_forced(&self) -> bool {
-        self.command.cdw12.get() & FORCE_UNIT_ACCESS != 0
-    }
-
-    /// Makes what the command has written durable, if it has to be.
-    fn finish_write(&self, disk: &Disk) -> Outcome<()> {
-        if self.is_forced() || !self.is_cached { flush(disk) } else { Ok(()) }
-    }
-
-    /// Returns the place of data that is read, and makes it durable first if it has to be.
-    fn source(&self, disk: &Disk) -> Outcome<(u64, u64)> {
-        let place = transfer(disk, self.command)?;
-        if self.is_forced() {
-            flush(disk)?;
+        // What was written may stay in a cache.
+        if is_forced(command) || !self.features.has_write_cache() {
+            disk.flush()?;
         }
-        Ok(place)
+        Ok(())
     }
 
-    /// Returns the memory of the command's data.
-    fn memory(&self, len: u64, access: Use) -> Outcome<ScatterList> {
-        if self.command.has_sgl() {
-            sgl::list(self.dma, self.command, len, access)
+    /// Returns the memory of a command's data.
+    fn data(&self, cx: &WorkCx, command: &Command, len: u64, access: Use) -> Outcome<ScatterList> {
+        if command.flags & SGL != 0 {
+            sgl::list(cx.dma(), command, len, access)
         } else {
-            prp::list(self.dma, self.command, self.page, len)
+            prp::list(cx.dma(), command, self.page, len)
         }
     }
 
-    fn read(&self, disk: &Disk) -> Outcome<()> {
-        let (at, len) = self.source(disk)?;
-        self.memory(len, Use::Write)?.scatter(self.dma, |offset, held| {
-            let read = disk.read(at + offset, held);
-            read.map_err(|error| Failure::of_transfer(error, Status::UNRECOVERED_READ))
-        })
+    fn read(&self, cx: &WorkCx, command: &Command, disk: &Disk) -> Outcome<()> {
+        let (at, len) = source(disk, command)?;
+        let data = self.data(cx, command, len, Use::Write)?;
+        data.scatter(cx.dma(), |offset, held| Ok(disk.read(at + offset, held)?))
     }
 
-    fn write(&self, disk: &Disk) -> Outcome<()> {
-        let (at, len) = transfer(disk, self.command)?;
-        let written = disk.write(at, &self.memory(len, Use::Read)?.gather(self.dma)?);
-        written.map_err(|error| Failure::of_transfer(error, Status::WRITE_FAULT))?;
-        self.finish_write(disk)
+    fn write(&self, cx: &WorkCx, command: &Command, disk: &Disk) -> Outcome<()> {
+        let (at, len) = transfer(disk, command)?;
+        let held = self.data(cx, command, len, Use::Read)?.gather(cx.dma())?;
+        Ok(disk.write(at, &held)?)
     }
 
-    fn clear(&self, disk: &Disk) -> Outcome<()> {
-        let (at, len) = extent(disk, self.command)?;
-        disk.clear(at, len).map_err(|_| Status::WRITE_FAULT)?;
-        self.finish_write(disk)
-    }
-
-    fn compare(&self, disk: &Disk) -> Outcome<()> {
-        let (at, len) = self.source(disk)?;
-        let held = self.memory(len, Use::Read)?.gather(self.dma)?;
-        let stored = disk.bytes(at, len).map_err(|_| Status::UNRECOVERED_READ)?;
+    fn compare(&self, cx: &WorkCx, command: &Command, disk: &Disk) -> Outcome<()> {
+        let (at, len) = source(disk, command)?;
+        let held = self.data(cx, command, len, Use::Read)?.gather(cx.dma())?;
+        let stored = disk.bytes(at, len)?;
         let mut given = vec![0; stored.len()];
         held.read(0, &mut given)?;
-        if given == stored { Ok(()) } else { Err(Status::COMPARE_FAILURE.into()) }
+        ensure(given == stored, Status::COMPARE_FAILURE)
     }
 
     /// Releases ranges: up to 256, of context attributes, length and first block (6.7).
-    fn manage(&self, disk: &Disk) -> Outcome<()> {
-        let mut ranges = vec![Range::default(); usize::from(self.command.cdw10.to_bytes()[0]) + 1];
+    fn manage(&self, cx: &WorkCx, command: &Command, disk: &Disk) -> Outcome<()> {
+        let mut ranges = vec![Range::default(); usize::from(command.cdw10.to_bytes()[0]) + 1];
         let bytes = ranges.as_mut_bytes();
-        self.memory(bytes.len() as u64, Use::Read)?.gather(self.dma)?.read(0, bytes)?;
+        let held = self.data(cx, command, bytes.len() as u64, Use::Read)?.gather(cx.dma())?;
+        held.read(0, bytes)?;
         let ranges =
             ranges.iter().map(|range| inside(disk, range.first.get(), range.count.get().into()));
         // All of them are checked before one is released.
-        let mut ranges = ranges.collect::<Outcome<Vec<_>>>()?;
-        if self.command.cdw11.get() & DEALLOCATE != 0 {
-            ranges.sort_unstable();
-            let mut end = 0;
-            for (at, len) in ranges {
-                // No byte is cleared twice, however the ranges overlap.
-                let start = at.max(end);
-                end = end.max(at + len);
-                if start < end {
-                    disk.clear(start, end - start).map_err(|_| Status::WRITE_FAULT)?;
-                }
-            }
+        let ranges = ranges.collect::<Outcome<Vec<_>>>()?;
+        if command.cdw11.get() & DEALLOCATE != 0 {
+            disk.clear(ranges)?;
         }
-        self.finish_write(disk)
+        Ok(())
     }
 }
 
@@ -150,8 +105,9 @@ pub(crate) fn blocks(disk: &Disk) -> u64 {
     disk.len() / BLOCK
 }
 
-fn flush(disk: &Disk) -> Outcome<()> {
-    disk.flush().map_err(|_| Status::WRITE_FAULT.into())
+/// Returns whether the data has to be read from, or has to be in, what outlasts the power.
+fn is_forced(command: &Command) -> bool {
+    command.cdw12.get() & FORCE_UNIT_ACCESS != 0
 }
 
 /// Returns the number of logical blocks of a command (NLB, there less one).
@@ -166,16 +122,23 @@ fn extent(disk: &Disk, command: &Command) -> Outcome<(u64, u64)> {
 }
 
 fn inside(disk: &Disk, first: u64, count: u64) -> Outcome<(u64, u64)> {
-    match first.checked_add(count) {
-        Some(end) if end <= blocks(disk) => Ok((first * BLOCK, count * BLOCK)),
-        _ => Err(Status::LBA_OUT_OF_RANGE.into()),
-    }
+    let end = first.checked_add(count);
+    ensure(end.is_some_and(|end| end <= blocks(disk)), Status::LBA_OUT_OF_RANGE)?;
+    Ok((first * BLOCK, count * BLOCK))
 }
 
 /// Returns the same for a command that moves data, whose size is checked against MDTS.
 fn transfer(disk: &Disk, command: &Command) -> Outcome<(u64, u64)> {
-    match extent(disk, command)? {
-        (_, len) if len > MAX_TRANSFER => Err(Status::INVALID_FIELD.into()),
-        extent => Ok(extent),
+    let (at, len) = extent(disk, command)?;
+    ensure(len <= MAX_TRANSFER, Status::INVALID_FIELD)?;
+    Ok((at, len))
+}
+
+/// Returns the same for data that is read, once it is durable if it has to be.
+fn source(disk: &Disk, command: &Command) -> Outcome<(u64, u64)> {
+    let extent = transfer(disk, command)?;
+    if is_forced(command) {
+        disk.flush()?;
     }
+    Ok(extent)
 }

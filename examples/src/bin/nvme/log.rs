@@ -1,13 +1,13 @@
 //! Log pages (5.14.1) and the events that lead to them (5.2).
 
+use serde::{Deserialize, Serialize};
 use vfio_user::WorkCx;
-use vfio_user::serde::{Deserialize, Serialize};
 
-use crate::failure::Outcome;
 use crate::features::TEMPERATURE;
+use crate::identify::page;
 use crate::io::{self, BLOCK};
 use crate::queues::Queues;
-use crate::spec::{Command, Status, nvm};
+use crate::spec::{Command, Outcome, Status, nvm};
 
 const ERRORS: u8 = 0x01;
 const HEALTH: u8 = 0x02;
@@ -30,7 +30,6 @@ pub(crate) enum Event {
 
 /// The events of a type: errors, or health. Reading its log page allows the next one.
 #[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(crate = "vfio_user::serde")]
 pub(crate) struct Events {
     /// One that waits for a request.
     pub(crate) pending: Option<u32>,
@@ -40,7 +39,6 @@ pub(crate) struct Events {
 
 /// What log pages count: of reads and of writes.
 #[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(crate = "vfio_user::serde")]
 pub(crate) struct Statistics {
     blocks: [u64; 2],
     commands: [u64; 2],
@@ -50,40 +48,36 @@ pub(crate) struct Statistics {
 impl Statistics {
     /// Counts a command that has succeeded.
     pub(crate) fn count(&mut self, command: &Command) {
-        let (blocks, commands) = match command.opcode {
-            nvm::READ | nvm::COMPARE => (&mut self.blocks[0], &mut self.commands[0]),
-            nvm::WRITE => (&mut self.blocks[1], &mut self.commands[1]),
+        let kind = match command.opcode {
+            nvm::READ | nvm::COMPARE => 0,
+            nvm::WRITE => 1,
             _ => return,
         };
-        *blocks = blocks.wrapping_add(io::cost(command) / BLOCK);
-        *commands = commands.wrapping_add(1);
+        self.blocks[kind] = self.blocks[kind].wrapping_add(io::cost(command) / BLOCK);
+        self.commands[kind] = self.commands[kind].wrapping_add(1);
     }
 
     /// The last error, of which no command is the reason.
-    fn errors(&self) -> Vec<u8> {
-        let mut page = vec![0; 64];
-        if self.errors > 0 {
-            page[..8].copy_from_slice(&self.errors.to_le_bytes());
+    fn errors(&self) -> [u8; 64] {
+        match self.errors {
+            0 => [0; 64],
             // No queue, no command, no place in a command.
-            page[8..12].fill(0xff);
-            page[14..16].fill(0xff);
+            count => page(&[(0, &count.to_le_bytes()), (8, &[0xff; 4]), (14, &[0xff; 2])]),
         }
-        page
     }
 
-    fn health(&self, warnings: u8) -> Vec<u8> {
-        let mut page = vec![0; 512];
-        page[0] = warnings;
-        page[1..3].copy_from_slice(&TEMPERATURE.to_le_bytes());
-        // All of the spare, which warns at 10 %.
-        page[3..5].copy_from_slice(&[100, 10]);
+    fn health(&self, warnings: u8) -> [u8; 512] {
         // Units of 1,000 blocks, rounded up.
         let [read, written] = self.blocks.map(|blocks| blocks.div_ceil(1000));
         let [reads, writes] = self.commands;
-        for (place, count) in [read, written, reads, writes].iter().enumerate() {
-            page[32 + 16 * place..][..8].copy_from_slice(&count.to_le_bytes());
-        }
-        page
+        let counts = [read, written, reads, writes].map(|count| u128::from(count).to_le_bytes());
+        page(&[
+            (0, &[warnings]),
+            (1, &TEMPERATURE.to_le_bytes()),
+            // All of the spare, which warns at 10 %.
+            (3, &[100, 10]),
+            (32, counts.as_flattened()),
+        ])
     }
 }
 
@@ -102,11 +96,11 @@ impl Queues {
         let dword = command.cdw10.get();
         let count = u64::from(command.cdw11.get() & 0xffff) << 16 | u64::from(dword >> 16);
         let offset = u64::from(command.cdw13.get()) << 32 | u64::from(command.cdw12.get());
-        let page = match number {
-            ERRORS => self.statistics.errors(),
-            HEALTH => self.statistics.health(self.features.warnings()),
+        let page: &[u8] = match number {
+            ERRORS => &self.statistics.errors(),
+            HEALTH => &self.statistics.health(self.features.warnings()),
             // The first slot is active.
-            FIRMWARE => [&[1, 0, 0, 0, 0, 0, 0, 0][..], b"1.0     ", &[0; 496]].concat(),
+            FIRMWARE => &page::<512>(&[(0, &[1]), (8, b"1.0     ")]),
             _ => return Err(Status::INVALID_LOG_PAGE.into()),
         };
         let start = usize::try_from(offset).unwrap_or(usize::MAX);

@@ -8,19 +8,16 @@
 //! | file | what it is |
 //! |---|---|
 //! | `controller.rs` | the registers: enable, shut down, doorbells |
-//! | `doorbells.rs` | where the guest rings: messages, memory of the device, memory of the guest |
 //! | `queues.rs`, `turn.rs` | the queues, which a worker owns: from the doorbell to the completion |
 //! | `admin.rs`, `features.rs`, `identify.rs` | the admin command set |
 //! | `log.rs` | log pages, and the events that lead to them |
 //! | `io.rs` | the NVM command set |
 //! | `prp.rs`, `sgl.rs` | where a command has its data |
 //! | `subsystem.rs` | the namespaces |
-//! | `spec.rs`, `failure.rs` | commands, completions and status values of the specification |
+//! | `spec.rs` | commands and completions of the specification, and why commands fail |
 
 mod admin;
 mod controller;
-mod doorbells;
-mod failure;
 mod features;
 mod identify;
 mod io;
@@ -79,11 +76,9 @@ impl Program {
 
 fn serial(text: &str) -> Result<String, &'static str> {
     let is_printable = text.bytes().all(|byte| byte.is_ascii_graphic());
-    if (1..=20).contains(&text.len()) && is_printable {
-        Ok(text.to_owned())
-    } else {
-        Err("1 to 20 printable ASCII characters without spaces are accepted")
-    }
+    let is_serial = is_printable && (1..=20).contains(&text.len());
+    let accepted = "1 to 20 printable ASCII characters without spaces are accepted";
+    is_serial.then(|| text.to_owned()).ok_or(accepted)
 }
 
 fn main() -> Result<()> {

@@ -3,51 +3,44 @@
 use vfio_user::zerocopy::little_endian::U64;
 use vfio_user::{Dma, ScatterList};
 
-use crate::failure::Outcome;
-use crate::spec::{Command, Status};
+use crate::spec::{Command, Outcome, Status, ensure};
 
 /// Returns the memory of `len` bytes of data, in pages of `page` bytes.
 pub(crate) fn list(dma: &Dma, command: &Command, page: u64, len: u64) -> Outcome<ScatterList> {
     let mut data = ScatterList::default();
     let (first, second) = (command.prp1.get(), command.prp2.get());
-    let here = len.min(page - first % page);
-    data.push(first, here);
-    let mut rest = len - here;
-    if rest > page {
-        let mut list = second;
-        while rest > 0 {
-            list = push_list(dma, &mut data, list, page, &mut rest)?;
+    data.push(first, len.min(page - first % page));
+    match len - data.len() {
+        0 => {}
+        rest if rest <= page => data.push(aligned(second, page)?, rest),
+        _ => {
+            let mut list = second;
+            while data.len() < len {
+                list = push_list(dma, &mut data, list, page, len)?;
+            }
         }
-    } else if rest > 0 {
-        data.push(aligned(second, page)?, rest);
     }
     Ok(data)
 }
 
 /// Adds the pages of a list, up to the end of its own page. Returns where the list continues.
-fn push_list(
-    dma: &Dma,
-    data: &mut ScatterList,
-    list: u64,
-    page: u64,
-    rest: &mut u64,
-) -> Outcome<u64> {
+fn push_list(dma: &Dma, data: &mut ScatterList, list: u64, page: u64, len: u64) -> Outcome<u64> {
     let room = (page - list % page) / 8;
-    let needed = rest.div_ceil(page).min(room);
+    let needed = (len - data.len()).div_ceil(page).min(room);
     let entries: Vec<U64> =
         dma.read_objs(aligned(list, 8)?, usize::try_from(needed).unwrap_or(0))?;
     for (place, entry) in (1..).zip(entries) {
-        let entry = aligned(entry.get(), page)?;
+        let (entry, rest) = (aligned(entry.get(), page)?, len - data.len());
         // The last entry of a full page leads to the next one, unless it is the last page of data.
-        if place == room && *rest > page {
+        if place == room && rest > page {
             return Ok(entry);
         }
-        data.push(entry, page.min(*rest));
-        *rest -= page.min(*rest);
+        data.push(entry, page.min(rest));
     }
     Ok(0)
 }
 
 fn aligned(iova: u64, unit: u64) -> Outcome<u64> {
-    if iova.is_multiple_of(unit) { Ok(iova) } else { Err(Status::INVALID_PRP_OFFSET.into()) }
+    ensure(iova.is_multiple_of(unit), Status::INVALID_PRP_OFFSET)?;
+    Ok(iova)
 }

@@ -4,10 +4,9 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use vfio_user::Ring;
-use vfio_user::serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize};
+use vfio_user::{DoorbellValues, Ring, ShadowDoorbells};
 
-use crate::doorbells::Doorbells;
 use crate::features::Features;
 use crate::identify::EVENT_REQUESTS;
 use crate::log::{Events, Statistics};
@@ -16,6 +15,10 @@ use crate::subsystem::Subsystem;
 pub(crate) const IO_QUEUES: u16 = 64;
 /// With the admin queues.
 pub(crate) const QUEUES: u16 = IO_QUEUES + 1;
+/// The doorbells of all queues.
+pub(crate) const DOORBELLS: usize = 2 * QUEUES as usize;
+/// The first doorbell of an I/O queue.
+pub(crate) const FIRST_IO: usize = 2;
 /// Entries of a queue (CAP.MQES, there less one).
 pub(crate) const MAX_ENTRIES: u32 = 1024;
 /// Entries of an admin queue (AQA, there less one).
@@ -23,34 +26,34 @@ const MAX_ADMIN_ENTRIES: u32 = 4096;
 /// The sizes of pages (CAP.MPSMIN, CAP.MPSMAX).
 const PAGES: RangeInclusive<u64> = 0x1000..=0x1_0000;
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(crate = "vfio_user::serde")]
-pub(crate) struct SubmissionQueue {
-    pub(crate) ring: Ring,
-    pub(crate) cq: u16,
+/// A queue of the two that have the same number.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Submission,
+    Completion,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(crate = "vfio_user::serde")]
-pub(crate) struct CompletionQueue {
-    pub(crate) ring: Ring,
-    pub(crate) phase: bool,
-    /// The vector, if interrupts are enabled.
-    pub(crate) vector: Option<u16>,
-}
-
-impl CompletionQueue {
-    pub(crate) fn new(ring: Ring, vector: Option<u16>) -> Self {
-        CompletionQueue { ring, phase: true, vector }
+impl Kind {
+    /// Returns the doorbell of a queue.
+    pub(crate) fn doorbell(self, id: u16) -> usize {
+        2 * usize::from(id) + self as usize
     }
+}
+
+/// A queue, submission or completion.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Queue {
+    pub(crate) ring: Ring,
+    /// Where it reports: a submission queue to a completion queue, a completion queue to a vector,
+    /// if its interrupts are enabled.
+    pub(crate) target: Option<u16>,
 }
 
 /// The state of the controller that migrates beside its registers. A worker owns it.
 #[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(crate = "vfio_user::serde")]
 pub(crate) struct Queues {
-    pub(crate) submission: Vec<Option<SubmissionQueue>>,
-    pub(crate) completion: Vec<Option<CompletionQueue>>,
+    /// The queue of each doorbell.
+    pub(crate) all: Vec<Option<Queue>>,
     /// Bytes of a page in the guest (CC.MPS).
     pub(crate) page: u64,
     /// CC.IOSQES and CC.IOCQES.
@@ -61,21 +64,23 @@ pub(crate) struct Queues {
     /// Events about errors, and about health.
     pub(crate) events: [Events; 2],
     pub(crate) statistics: Statistics,
-    pub(crate) doorbells: Doorbells,
+    pub(crate) doorbells: DoorbellValues,
+    /// The doorbells of I/O queues that are in memory of the guest (5.7).
+    pub(crate) shadow: Option<ShadowDoorbells>,
     #[serde(skip)]
     pub(crate) subsystem: Arc<Subsystem>,
     /// A queue was not in memory (CSTS.CFS).
     #[serde(skip)]
     pub(crate) is_fatal: Arc<AtomicBool>,
-    /// A command has been fetched, or the guest has enabled the controller.
+    /// A command has been performed, or the guest has enabled the controller.
     #[serde(skip)]
     pub(crate) has_memory: bool,
     /// The first queue of the next turn.
     #[serde(skip)]
-    pub(crate) first: usize,
+    pub(crate) first: u16,
     /// Submission queues have numbers below.
     #[serde(skip)]
-    pub(crate) end: usize,
+    pub(crate) end: u16,
     /// Vectors to raise at the end of the turn.
     #[serde(skip)]
     pub(crate) raise: Vec<u16>,
@@ -83,62 +88,47 @@ pub(crate) struct Queues {
 
 impl Queues {
     pub(crate) fn new(subsystem: Arc<Subsystem>) -> Self {
-        let count = usize::from(QUEUES);
-        let (submission, completion) = (vec![None; count], vec![None; count]);
-        Queues { submission, completion, subsystem, ..Queues::default() }
+        let doorbells = DoorbellValues::new(0x1000, DOORBELLS);
+        Queues { all: vec![None; DOORBELLS], doorbells, subsystem, ..Queues::default() }
     }
 
     /// Forgets everything but what was given at construction, and what the device has clones of.
     pub(crate) fn reset(&mut self) {
         let mut queues = Queues::new(Arc::clone(&self.subsystem));
-        queues.doorbells.registers = self.doorbells.registers.clone();
+        queues.doorbells = self.doorbells.clone();
         queues.is_fatal = Arc::clone(&self.is_fatal);
         *self = queues;
     }
 
-    /// Creates the admin queues.
-    pub(crate) fn enable(
-        &mut self,
-        page: u64,
-        entry_sizes: [u8; 2],
-        [submission, completion]: [Ring; 2],
-    ) {
+    /// Creates the admin queues: submission, completion.
+    pub(crate) fn enable(&mut self, page: u64, entry_sizes: [u8; 2], rings: [Ring; 2]) {
         (self.page, self.entry_sizes, self.has_memory) = (page, entry_sizes, true);
-        self.submission[0] = Some(SubmissionQueue { ring: submission, cq: 0 });
-        self.completion[0] = Some(CompletionQueue::new(completion, Some(0)));
+        let queues = rings.map(|ring| Some(Queue { ring, target: Some(0) }));
+        self.all[..2].clone_from_slice(&queues);
         self.count();
     }
 
-    /// Updates `end`: a submission queue was created or deleted, or the state was loaded.
+    /// Updates `end`: a queue was created or deleted, or the state was loaded.
     pub(crate) fn count(&mut self) {
-        self.end = self.submission.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        let last = (0..QUEUES).rfind(|id| self.queue(*id, Kind::Submission).is_some());
+        self.end = last.map_or(0, |last| last + 1);
     }
 
-    /// Returns the ring whose index a doorbell has.
-    pub(crate) fn ring(&mut self, doorbell: usize) -> Option<&mut Ring> {
-        let id = doorbell / 2;
-        if doorbell.is_multiple_of(2) {
-            self.submission[id].as_mut().map(|sq| &mut sq.ring)
-        } else {
-            self.completion[id].as_mut().map(|cq| &mut cq.ring)
-        }
+    /// Returns a queue, if it exists.
+    pub(crate) fn queue(&self, id: u16, kind: Kind) -> Option<&Queue> {
+        self.all.get(kind.doorbell(id))?.as_ref()
     }
 
     /// Returns whether a loaded state is one of this controller.
     pub(crate) fn is_valid(&self) -> bool {
-        let count = usize::from(QUEUES);
-        let has_cq = |sq: &SubmissionQueue| {
-            self.completion.get(usize::from(sq.cq)).is_some_and(Option::is_some)
-        };
-        let mut rings = (self.submission.iter().flatten().map(|sq| &sq.ring))
-            .chain(self.completion.iter().flatten().map(|cq| &cq.ring));
-        let is_empty = self.submission.iter().all(Option::is_none);
-        self.submission.len() == count
-            && self.completion.len() == count
-            && self.submission.iter().flatten().all(has_cq)
-            && rings.all(|ring| ring.is_valid(MAX_ADMIN_ENTRIES))
+        let has_cq =
+            |sq: &Queue| sq.target.is_some_and(|cq| self.queue(cq, Kind::Completion).is_some());
+        self.all.len() == DOORBELLS
+            && self.all.iter().flatten().all(|queue| queue.ring.is_valid(MAX_ADMIN_ENTRIES))
+            && self.all.iter().step_by(2).flatten().all(has_cq)
             && self.event_requests.len() <= usize::from(EVENT_REQUESTS) + 1
-            && self.doorbells.is_valid(self.page)
-            && (is_empty || PAGES.contains(&self.page) && self.page.is_power_of_two())
+            && self.shadow.is_none_or(|shadow| shadow.is_aligned(self.page))
+            && (self.all.iter().all(Option::is_none)
+                || PAGES.contains(&self.page) && self.page.is_power_of_two())
     }
 }

@@ -4,8 +4,7 @@ use vfio_user::zerocopy::little_endian::{U32, U64};
 use vfio_user::zerocopy::{FromBytes, IntoBytes, transmute};
 use vfio_user::{Dma, ScatterList};
 
-use crate::failure::Outcome;
-use crate::spec::{Command, Status};
+use crate::spec::{Command, Outcome, Status, ensure};
 
 /// SGL Descriptor Types, with the sub type of an address (figure 115).
 const DATA_BLOCK: u8 = 0x00;
@@ -35,10 +34,8 @@ struct Descriptor {
 impl Descriptor {
     /// What ends beyond the address space is as good as of an unknown type (figures 116 to 119).
     fn check_end(&self) -> Outcome<()> {
-        match self.address.get().checked_add(u64::from(self.length.get()).saturating_sub(1)) {
-            Some(_) => Ok(()),
-            None => Err(Status::SGL_TYPE_INVALID.into()),
-        }
+        let last = u64::from(self.length.get()).saturating_sub(1);
+        ensure(self.address.get().checked_add(last).is_some(), Status::SGL_TYPE_INVALID)
     }
 
     /// Reads the segment that it describes, if that has no more than `room` descriptors.
@@ -47,64 +44,53 @@ impl Descriptor {
         let len = usize::try_from(self.length.get()).unwrap_or(usize::MAX);
         let count = len / size_of::<Descriptor>();
         let is_whole = len.is_multiple_of(size_of::<Descriptor>());
-        if count == 0 || !is_whole || !self.address.get().is_multiple_of(8) {
-            return Err(Status::SGL_SEGMENT_INVALID.into());
-        }
+        let is_aligned = self.address.get().is_multiple_of(8);
+        ensure(count > 0 && is_whole && is_aligned, Status::SGL_SEGMENT_INVALID)?;
         *room = room.checked_sub(count).ok_or(Status::SGL_COUNT_INVALID)?;
         Ok(dma.read_objs(self.address.get(), count)?)
+    }
+
+    /// Adds what it describes to the data of a command.
+    fn add_to(&self, data: &mut ScatterList, access: Use) -> Outcome<()> {
+        match self.kind {
+            DATA_BLOCK => {
+                self.check_end()?;
+                data.push(self.address.get(), self.length.get().into());
+            }
+            // It discards data for the guest; of the guest's data it describes none.
+            BIT_BUCKET if access == Use::Read => {}
+            BIT_BUCKET => data.skip(self.length.get().into()),
+            SEGMENT | LAST_SEGMENT => return Err(Status::SGL_COUNT_INVALID.into()),
+            _ => return Err(Status::SGL_TYPE_INVALID.into()),
+        }
+        Ok(())
     }
 }
 
 /// Returns the memory of `len` bytes of data.
 pub(crate) fn list(dma: &Dma, command: &Command, len: u64, access: Use) -> Outcome<ScatterList> {
-    let mut list = List { data: ScatterList::default(), rest: len, access };
-    let mut link = list.add(&[transmute!([command.prp1, command.prp2])])?;
+    let mut data = ScatterList::default();
+    let mut link = add(&mut data, &[transmute!([command.prp1, command.prp2])], access)?;
     let mut room = MAX_DESCRIPTORS;
     while let Some(segment) = link {
-        link = list.add(&segment.read(dma, &mut room)?)?;
+        ensure(data.len() <= len, Status::DATA_SGL_LENGTH_INVALID)?;
+        link = add(&mut data, &segment.read(dma, &mut room)?, access)?;
         // Only the last segment links no other one.
-        if (segment.kind == LAST_SEGMENT) != link.is_none() {
-            return Err(Status::SGL_SEGMENT_INVALID.into());
-        }
+        ensure((segment.kind == LAST_SEGMENT) == link.is_none(), Status::SGL_SEGMENT_INVALID)?;
     }
     // SGLS: as many bytes as the command moves.
-    if list.rest == 0 { Ok(list.data) } else { Err(Status::DATA_SGL_LENGTH_INVALID.into()) }
+    ensure(data.len() == len, Status::DATA_SGL_LENGTH_INVALID)?;
+    Ok(data)
 }
 
-struct List {
-    data: ScatterList,
-    /// Bytes of the transfer that no descriptor has described.
-    rest: u64,
-    access: Use,
-}
-
-impl List {
-    /// Adds the data of a segment. Returns the segment to which its last descriptor leads.
-    fn add(&mut self, segment: &[Descriptor]) -> Outcome<Option<Descriptor>> {
-        let (data, link) = match segment {
-            [data @ .., link @ Descriptor { kind: SEGMENT | LAST_SEGMENT, .. }] => {
-                (data, Some(*link))
-            }
-            data => (data, None),
-        };
-        data.iter().try_for_each(|descriptor| self.add_data(descriptor))?;
-        Ok(link)
-    }
-
-    fn add_data(&mut self, descriptor: &Descriptor) -> Outcome<()> {
-        let length = u64::from(descriptor.length.get());
-        match descriptor.kind {
-            DATA_BLOCK => {
-                descriptor.check_end()?;
-                self.data.push(descriptor.address.get(), length);
-            }
-            // It discards data for the guest; of the guest's data it describes none.
-            BIT_BUCKET if self.access == Use::Read => return Ok(()),
-            BIT_BUCKET => self.data.skip(length),
-            SEGMENT | LAST_SEGMENT => return Err(Status::SGL_COUNT_INVALID.into()),
-            _ => return Err(Status::SGL_TYPE_INVALID.into()),
+/// Adds the data of a segment. Returns the segment to which its last descriptor leads.
+fn add(data: &mut ScatterList, segment: &[Descriptor], access: Use) -> Outcome<Option<Descriptor>> {
+    let (blocks, link) = match segment {
+        [blocks @ .., link @ Descriptor { kind: SEGMENT | LAST_SEGMENT, .. }] => {
+            (blocks, Some(link))
         }
-        self.rest = self.rest.checked_sub(length).ok_or(Status::DATA_SGL_LENGTH_INVALID)?;
-        Ok(())
-    }
+        blocks => (blocks, None),
+    };
+    blocks.iter().try_for_each(|descriptor| descriptor.add_to(data, access))?;
+    Ok(link.copied())
 }

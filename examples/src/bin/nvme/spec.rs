@@ -1,7 +1,10 @@
-//! Commands, completions and status values, as the NVM Express Base Specification 1.4 names them.
+//! Commands, completions and why commands fail, as the NVM Express Base Specification 1.4 names
+//! them.
 
+use vfio_user::DmaError;
 use vfio_user::zerocopy::little_endian::{U16, U32, U64};
 use vfio_user::zerocopy::{FromBytes, Immutable, IntoBytes};
+use vfio_user_examples::DiskError;
 
 /// A submission queue entry (4.2).
 #[derive(Clone, Debug, FromBytes, IntoBytes, Immutable)]
@@ -21,13 +24,6 @@ pub(crate) struct Command {
     pub cdw12: U32,
     pub cdw13: U32,
     pub cdw14: [U32; 2],
-}
-
-impl Command {
-    /// Returns whether its data is described by an SGL (PSDT), in place of PRP entries.
-    pub(crate) fn has_sgl(&self) -> bool {
-        self.flags & 0xc0 != 0
-    }
 }
 
 /// CC.IOSQES and CC.IOCQES: the sizes of the entries, as powers of two.
@@ -92,6 +88,48 @@ impl Status {
         let retry = self == Status::ABORTED_BY_REQUEST;
         u16::from(!retry) << 14 | u16::from(kind) << 8 | u16::from(code)
     }
+}
+
+/// Why a command is not performed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The device stops, or its session has ended: the command stays in its queue.
+    Interrupted,
+    Status(Status),
+}
+
+pub(crate) type Outcome<T> = Result<T, Failure>;
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Failure::Status(status)
+    }
+}
+
+impl From<DmaError> for Failure {
+    fn from(error: DmaError) -> Self {
+        // A guest that clears bus master may set it again.
+        if error.is_interruption() || matches!(error, DmaError::NotBusMaster { .. }) {
+            Failure::Interrupted
+        } else {
+            Failure::Status(Status::DATA_TRANSFER_ERROR)
+        }
+    }
+}
+
+impl From<DiskError> for Failure {
+    fn from(error: DiskError) -> Self {
+        match error {
+            DiskError::Memory(error) => error.into(),
+            DiskError::Read(_) => Status::UNRECOVERED_READ.into(),
+            DiskError::Write(_) => Status::WRITE_FAULT.into(),
+        }
+    }
+}
+
+/// Fails with a status, unless a condition is met.
+pub(crate) fn ensure(is_met: bool, status: Status) -> Outcome<()> {
+    if is_met { Ok(()) } else { Err(status.into()) }
 }
 
 /// Admin commands (5).

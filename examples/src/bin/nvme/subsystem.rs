@@ -2,8 +2,7 @@
 
 use vfio_user_examples::Disk;
 
-use crate::failure::Outcome;
-use crate::spec::Status;
+use crate::spec::{Outcome, Status};
 
 /// The NVM subsystem: a serial number, and namespaces, which are counted from 1.
 #[derive(Debug, Default)]
@@ -21,8 +20,7 @@ impl Subsystem {
 
     /// Makes everything durable that has been written.
     pub(crate) fn flush(&self) -> Outcome<()> {
-        let flushed = self.disks.iter().try_for_each(Disk::flush);
-        flushed.map_err(|_| Status::WRITE_FAULT.into())
+        Ok(self.disks.iter().try_for_each(Disk::flush)?)
     }
 
     /// Returns the number of namespaces.

@@ -347,7 +347,7 @@ fn queues_migrate_and_go_on_where_they_are_loaded() {
         }
         target.nvme.load(&state).unwrap();
         target.succeed(&mut io, &transfer(nvm::READ, 0, 8, (DATA, 0)));
-        assert_eq!(target.nvme.device().queues().completion.iter().flatten().count(), 2);
+        assert_eq!(target.nvme.device().queues().all.iter().flatten().count(), 4);
     }
 }
 

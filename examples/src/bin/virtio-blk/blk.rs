@@ -1,10 +1,8 @@
 //! Requests and configuration (5.2.4, 5.2.6).
 
-use std::io;
 use std::sync::Arc;
 
-use vfio_user::FileTransferError;
-use vfio_user_examples::Disk;
+use vfio_user_examples::{Disk, DiskError};
 use vfio_user_virtio::{DeviceType, Error, Queue, Request, VirtioDevice};
 
 /// Feature bits (5.2.3).
@@ -70,17 +68,11 @@ impl From<Error> for Failure {
     }
 }
 
-impl From<io::Error> for Failure {
-    fn from(_: io::Error) -> Self {
-        Failure::Status(status::IOERR)
-    }
-}
-
-impl From<FileTransferError> for Failure {
-    fn from(error: FileTransferError) -> Self {
+impl From<DiskError> for Failure {
+    fn from(error: DiskError) -> Self {
         match error {
-            FileTransferError::Memory(error) => Failure::Queue(error.into()),
-            _ => Failure::Status(status::IOERR),
+            DiskError::Memory(error) => Failure::Queue(error.into()),
+            DiskError::Read(_) | DiskError::Write(_) => Failure::Status(status::IOERR),
         }
     }
 }
@@ -190,11 +182,7 @@ impl Blk {
             Ok((self.place(sector, len)?, len))
         });
         // All of them are checked before one is cleared.
-        for (at, len) in ranges.collect::<Result<Vec<_>, _>>()? {
-            if len > 0 {
-                self.disk.clear(at, len)?;
-            }
-        }
+        self.disk.clear(ranges.collect::<Result<_, _>>()?)?;
         Ok(0)
     }
 }

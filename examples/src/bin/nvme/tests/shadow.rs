@@ -1,6 +1,7 @@
 //! Doorbells in memory of the guest.
 
 use super::*;
+use crate::queues::Kind;
 
 /// The pages of Doorbell Buffer Config.
 const BELLS: u64 = 0x6000;
@@ -75,7 +76,7 @@ fn a_controller_that_sleeps_is_rung_by_messages_that_pass_the_event_index() {
     driver.rest(&io);
     driver.flush(&mut io);
     assert_eq!(
-        driver.nvme.device().queues().submission[1].as_ref().unwrap().ring.device_index(),
+        driver.nvme.device().queues().queue(1, Kind::Submission).unwrap().ring.device_index(),
         u32::from(io.tail)
     );
 }
