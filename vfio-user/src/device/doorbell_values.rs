@@ -17,8 +17,8 @@ const CLOSED: u32 = u32::MAX - 1;
 /// [`Descriptor::set_watching`](crate::declaration::Descriptor::set_watching) says
 /// [`ByMessages`](crate::declaration::Watching::ByMessages). Their reset value is
 /// [`NONE`](Self::NONE), and their `write_with` hook calls [`ring`](Self::ring). Handles to the
-/// same values are clones. Values that were not taken migrate with the state that holds them; share the
-/// loaded handle in [`Device::loaded`](crate::Device::loaded).
+/// same values are clones. Values that were not taken migrate with the state that holds them; share
+/// the loaded handle in [`Device::loaded`](crate::Device::loaded).
 ///
 /// ```
 /// # use vfio_user::{DoorbellValues, Shared};
