@@ -4,3 +4,4 @@ mod damaged;
 mod device;
 mod differences;
 mod inputs;
+mod shrink;

@@ -23,6 +23,15 @@ pub struct Difference {
     pub unrecorded: Vec<Unrecorded>,
 }
 
+impl Difference {
+    /// Returns whether two differences are the same but for their place in a recording: the call,
+    /// what the recording has, and what the replay has.
+    pub fn is_same(&self, other: &Difference) -> bool {
+        let Difference { during, recorded, replayed, .. } = other;
+        (&self.during, &self.recorded, &self.replayed) == (during, recorded, replayed)
+    }
+}
+
 impl std::error::Error for Difference {}
 
 impl fmt::Display for Difference {

@@ -11,9 +11,11 @@ mod player;
 mod recorded;
 mod recorder;
 mod replay;
+mod shrink;
 mod steps;
 
 pub use crate::tape::{RecordingError, Unrecorded};
 pub use difference::Difference;
 pub use recorded::Recorded;
 pub use replay::{Replay, ReplayError, recorded_device, replay};
+pub use shrink::{Shrunk, shrink};
