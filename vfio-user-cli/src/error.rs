@@ -8,6 +8,7 @@ use std::time::Duration;
 use vfio_user::client::MigrationErrorKind;
 use vfio_user::migration::StreamError;
 use vfio_user::monitor::ClientError;
+use vfio_user::record::RecordingError;
 
 use crate::import::Problem;
 use crate::log::LogError;
@@ -33,6 +34,21 @@ pub(crate) enum Error {
     /// A file is not a register map.
     #[error("{}", path.display())]
     Map { path: PathBuf, source: Problem },
+    /// A file is not a recording of a device.
+    #[error("{}", path.display())]
+    Recording { path: PathBuf, source: RecordingError },
+    /// A recording cannot be made smaller.
+    #[error("the recording cannot be read, or a smaller one not written")]
+    Shrink(#[from] RecordingError),
+    /// A recording is given without the program that replays it.
+    #[error("{}: a recording needs the program that made it, behind `--`", .0.display())]
+    NoProgram(PathBuf),
+    /// A recording has no difference that a smaller one could show.
+    #[error("{}: the program replays it without a difference", .0.display())]
+    NoDifference(PathBuf),
+    /// A program does not replay a recording.
+    #[error("{}: {problem}", program.display())]
+    Replayer { program: PathBuf, problem: String },
     /// Output cannot be written.
     #[error(transparent)]
     Output(#[from] io::Error),

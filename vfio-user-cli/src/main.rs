@@ -18,6 +18,7 @@ mod place;
 mod print;
 mod program;
 mod proxy;
+mod recording;
 mod replay;
 mod seconds;
 mod socket;
@@ -54,6 +55,7 @@ enum Command {
     Conform(conform::Arguments),
     Proxy(proxy::Arguments),
     Replay(replay::Arguments),
+    Shrink(recording::shrink::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         Command::Conform(arguments) => arguments.run(),
         Command::Proxy(arguments) => arguments.run().map(|()| ExitCode::SUCCESS),
         Command::Replay(arguments) => arguments.run(),
+        Command::Shrink(arguments) => arguments.run().map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
         eprintln!("vfu: {}", error.whole());

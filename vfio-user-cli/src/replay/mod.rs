@@ -27,9 +27,13 @@ use self::report::Report;
 use self::server::Server;
 use crate::error::Error;
 use crate::log::{Reader, Record, Sender};
+use crate::recording;
 use crate::seconds::seconds;
 
 /// Play a log of `vfu proxy` against a server; exit with status 1 if its replies differ
+///
+/// A recording that a device program made with `--record` is played by that program, with
+/// `--replay`; the options are those of logs.
 ///
 /// Sends what the client of the log has sent, and compares what the server sends with the log,
 /// field by field. Ids of the server and times are not compared. Memory that the client has passed
@@ -37,7 +41,7 @@ use crate::seconds::seconds;
 /// is served from the log.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Log to play
+    /// Log or recording to play
     log: PathBuf,
     /// Socket of the server, which must have no other client
     #[arg(required_unless_present = "program", conflicts_with = "program")]
@@ -69,6 +73,9 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(self) -> Result<ExitCode, Error> {
+        if recording::is_recording(&self.log) {
+            return self.replay_recording();
+        }
         let failed = |source| Error::Log { path: self.log.clone(), source };
         let file = File::open(&self.log).map_err(|error| failed(error.into()))?;
         let mut log = Reader::new(BufReader::new(file)).map_err(failed)?;
@@ -93,6 +100,14 @@ impl Arguments {
         }
         report.differences(&player.finish())?;
         report.end(player.outcome())
+    }
+
+    /// Lets the program replay its recording; none of the options applies.
+    fn replay_recording(self) -> Result<ExitCode, Error> {
+        if self.socket.is_some() {
+            return Err(Error::NoProgram(self.log));
+        }
+        recording::replay(&self.log, &self.program)
     }
 }
 
