@@ -19,7 +19,8 @@ use crate::error::Error;
 pub(crate) struct Arguments {
     /// Socket of the monitor
     path: PathBuf,
-    /// Print only these registers, fields, or bytes of memories: status, control.mode, ring[3]
+    /// Print only these registers, fields, or bytes of memories: `status`,
+    /// `control.mode`, `ring[3]`
     names: Vec<String>,
     /// Print JSON
     #[arg(long, conflicts_with = "prometheus")]
@@ -38,7 +39,7 @@ impl Arguments {
         let text = if self.names.is_empty() && self.poke.is_empty() {
             let snapshot = Snapshot::take(&mut client).map_err(failed(&self.path))?;
             if self.prometheus {
-                prometheus::text(&snapshot, &self.path)
+                prometheus::text(&snapshot)
             } else {
                 self.format(&snapshot, text::of(&snapshot))?
             }

@@ -211,6 +211,25 @@ fn damaged_logs_are_refused() {
     assert_eq!(replay(&nothing, &card(), &[]).status.code(), Some(2));
 }
 
+/// Whatever is sent then, and whatever the device makes of it: nothing panics, and all ends.
+#[test]
+fn changed_logs_are_played_or_refused() {
+    let log = log(use_all);
+    let bytes = fs::read(&log.path).unwrap();
+    let mut outcomes = [0; 3];
+    for change in 0..60 {
+        let mut changed = bytes.clone();
+        let at = 16 + change * 7919 % (bytes.len() - 16);
+        changed[at] ^= 1 << (change % 8);
+        fs::write(&log.path, &changed).unwrap();
+        let output = replay(&log.path, &card(), &["--timeout=0.2", "--all"]);
+        let code = usize::try_from(output.status.code().expect("no signal")).unwrap();
+        assert!(code < 3, "{output:?}");
+        outcomes[code] += 1;
+    }
+    assert!(outcomes.iter().all(|count| *count > 0), "{outcomes:?}");
+}
+
 #[test]
 fn programs_that_do_not_serve_are_errors() {
     let log = log(|_| {});
