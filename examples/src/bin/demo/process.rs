@@ -25,7 +25,7 @@ pub(crate) fn serve(path: &Path) -> Result<()> {
 /// Attaches as soon as the device listens.
 pub(crate) fn patient() -> AttachOptions {
     let time = Duration::from_secs(30);
-    AttachOptions { patience: time, timeout: time, ..AttachOptions::default() }
+    AttachOptions { timeout: time, patience: time }
 }
 
 fn monitor_of(path: &Path) -> PathBuf {
