@@ -82,7 +82,7 @@ pub enum Error {
     #[error("the peer closed the connection")]
     Disconnected,
     /// The maximum number of events wait for the device; see [`PostError`](crate::PostError).
-    #[error("the device has {} events waiting and accepts no more", crate::Remote::<()>::CAPACITY)]
+    #[error("as many events wait for the device as its limit allows")]
     MailboxFull,
     /// The device that the event was posted to is gone; see [`PostError`](crate::PostError).
     #[error("the device is gone")]

@@ -117,6 +117,7 @@ mod eventfd;
 mod fds;
 pub mod function;
 mod interrupt;
+mod limits;
 mod listening;
 mod log_throttle;
 pub mod migration;
@@ -197,6 +198,7 @@ pub use dma::{
 pub use error::{ArgumentError, Error, PciError, ProtocolError, ReplyError, Result};
 pub use eventfd::EventFd;
 pub use interrupt::{InterruptMode, Irq};
+pub use limits::Limits;
 pub use log_throttle::LogThrottle;
 pub use model::{ResetKind, Virtual};
 /// Types in the private state of a device derive its `Serialize` and `Deserialize`.

@@ -4,6 +4,7 @@ mod dropping;
 mod foreign_client;
 mod foreign_loop;
 mod lifecycle;
+mod limits;
 mod many_devices;
 mod second_client;
 mod stopping;

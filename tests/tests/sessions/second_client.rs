@@ -6,13 +6,20 @@ use std::thread;
 use std::time::Duration;
 
 use vfio_user::client::{AttachOptions, Client};
-use vfio_user::{Error, Server, Socket};
+use vfio_user::{Error, Limits, Server, Socket};
 use vfio_user_tests::journal::Call;
 use vfio_user_tests::puppet::Puppet;
 use vfio_user_tests::raw::RawClient;
 use vfio_user_tests::serve::{self, Running};
 use vfio_user_tests::wire::{self, command, errno, flag};
 use vfio_user_tests::zoo::{Kit, Zoo, reg};
+
+/// Limits by which a connection has this many milliseconds to negotiate.
+fn negotiation(millis: u64) -> Limits {
+    let mut limits = Limits::default();
+    limits.negotiation = Duration::from_millis(millis);
+    limits
+}
 
 fn version() -> Vec<u8> {
     wire::message(7, command::VERSION, 0, &wire::version(0, "{}"))
@@ -132,7 +139,7 @@ fn a_silent_connection_is_dropped_in_time() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("device.sock");
         let server = Server::bind(&path).unwrap();
-        let server = server.negotiation_timeout(Duration::from_millis(50));
+        let server = server.limits(negotiation(50));
         let _running = Running::start(server, |server| server.serve(Puppet::factory(|_| {})));
         let mut client = RawClient::connect(&path);
         if has_client {
@@ -158,7 +165,7 @@ fn a_silent_connection_is_dropped_in_time() {
 fn a_connection_that_was_given_may_take_its_time() {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
     let server = Server::from_stream(theirs).unwrap();
-    let server = server.negotiation_timeout(Duration::from_millis(1));
+    let server = server.limits(negotiation(1));
     let _running = Running::start(server, |server| server.serve(Puppet::factory(|_| {})));
     thread::sleep(Duration::from_millis(100));
     RawClient::new(ours).negotiate();

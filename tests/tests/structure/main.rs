@@ -21,6 +21,7 @@ const LAYERS: &[&str] = &[
     "sys",
     "eventfd",
     "protocol",
+    "limits",
     "transport",
     "migration",
     "tape",

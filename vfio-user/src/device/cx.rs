@@ -53,9 +53,6 @@ pub(crate) struct Runtime<E> {
     fetches: Arc<()>,
 }
 
-/// The number of fetches whose events may be unhandled.
-const MAX_FETCHES: usize = 16 << 10;
-
 impl<E> Runtime<E> {
     pub(crate) fn new(resets: ResetValues, clock: Clock) -> Result<Self> {
         let descriptor = resets.descriptor();
@@ -259,8 +256,8 @@ impl<'a, D: Device> Cx<'a, D> {
     /// which no hook can [read](Dma::read): the event is posted once the client has answered, or
     /// when it is certain that it will not. If the client leaves or the function is reset before
     /// the event is handled, `then` receives [`DmaError::SessionEnded`] instead of the bytes. Up to
-    /// 16,384 fetches may have unhandled events, and up to 16 MiB of memory may be read by messages
-    /// at a time; further fetches fail with [`DmaError::TooMuch`].
+    /// [`Limits`](crate::Limits) says how many fetches may have unhandled events, and how much
+    /// memory may be read by messages at a time; further fetches fail with [`DmaError::TooMuch`].
     ///
     /// ```
     /// use vfio_user::{Cx, Device, DmaError, PciDevice, Virtual};
@@ -301,7 +298,8 @@ impl<'a, D: Device> Cx<'a, D> {
     ) {
         let check = self.dma().session_check();
         let turn = Arc::clone(&self.runtime.fetches);
-        let is_too_many = Arc::strong_count(&turn) > MAX_FETCHES;
+        // Besides the runtime's own, each has one.
+        let is_too_many = Arc::strong_count(&turn) - 1 > self.dma().limits().fetches;
         // Checked when the event is delivered: bytes that were read before a reset must not reach
         // the device after it.
         let then = move |bytes: Result<Vec<u8>, DmaError>| {

@@ -10,11 +10,11 @@ use std::sync::{Arc, OnceLock};
 
 use nix::sys::resource::{Resource, getrlimit};
 
+use crate::limits::Limits;
 use crate::protocol::Errno;
 
 /// A process has 128 TiB of address space.
 const PROCESS_BYTES: u64 = 64 << 40;
-const DEVICE_BYTES: u64 = 16 << 40;
 /// The kernel's default for `vm.max_map_count`.
 const DEFAULT_MAPPINGS: u64 = 65_530;
 /// The maximum descriptors of a device under a low limit, as long as all devices leave half of it.
@@ -37,8 +37,18 @@ static PROCESS: Usage =
     Usage { bytes: AtomicU64::new(0), mappings: AtomicU64::new(0), descriptors: AtomicU64::new(0) };
 
 /// The budget for the files of one device.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Budget(Arc<Usage>);
+#[derive(Clone, Debug)]
+pub(super) struct Budget {
+    used: Arc<Usage>,
+    /// The maximum bytes of all mappings.
+    max_bytes: u64,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Budget { used: Arc::default(), max_bytes: Limits::DEFAULT.mapped_bytes }
+    }
+}
 
 /// The part of a budget that one mapping takes; returned on drop.
 #[derive(Debug)]
@@ -52,6 +62,11 @@ pub(super) struct Share {
 pub(super) struct Descriptor(Arc<Usage>);
 
 impl Budget {
+    /// Sets the maximum bytes of all mappings.
+    pub(super) fn limit(&mut self, max_bytes: u64) {
+        self.max_bytes = max_bytes;
+    }
+
     /// Takes one descriptor, from a quarter of those that the process may open, and from half of
     /// them for all devices together. The first ones of a device may come from another quarter.
     ///
@@ -62,7 +77,7 @@ impl Budget {
         // So few are within every limit, and the system is not asked for it.
         let are_few = PROCESS.descriptors.load(Ordering::Relaxed) < FEW_DESCRIPTORS;
         let limit = if are_few { Limit::NONE } else { Limit::of_process() };
-        let used = &self.0.descriptors;
+        let used = &self.used.descriptors;
         take(used, 1, limit.device).map_err(|_| Errno::EMFILE)?;
         let is_first = used.load(Ordering::Relaxed) <= FIRST_DESCRIPTORS;
         let all = if is_first { limit.first } else { limit.all };
@@ -70,7 +85,7 @@ impl Budget {
             used.fetch_sub(1, Ordering::Relaxed);
             Errno::EMFILE
         })?;
-        Ok(Descriptor(Arc::clone(&self.0)))
+        Ok(Descriptor(Arc::clone(&self.used)))
     }
 
     /// Takes one mapping of this many bytes.
@@ -80,12 +95,12 @@ impl Budget {
     /// ENOMEM if that exceeds the budget of the device, or of the process.
     pub(super) fn take(&self, bytes: u64) -> Result<Share, Errno> {
         let mappings = max_mappings();
-        self.0.take(bytes, DEVICE_BYTES, mappings / 4)?;
+        self.used.take(bytes, self.max_bytes, mappings / 4)?;
         if let Err(errno) = PROCESS.take(bytes, PROCESS_BYTES, mappings / 2) {
-            self.0.give_back(bytes);
+            self.used.give_back(bytes);
             return Err(errno);
         }
-        Ok(Share { device: Arc::clone(&self.0), bytes })
+        Ok(Share { device: Arc::clone(&self.used), bytes })
     }
 }
 
@@ -180,8 +195,8 @@ mod tests {
             assert_eq!(budget.take(more).unwrap_err(), Errno::ENOMEM);
         }
         drop(shares);
-        assert_eq!(budget.take(DEVICE_BYTES + 1).unwrap_err(), Errno::ENOMEM);
-        budget.take(DEVICE_BYTES).unwrap();
+        assert_eq!(budget.take(Limits::DEFAULT.mapped_bytes + 1).unwrap_err(), Errno::ENOMEM);
+        budget.take(Limits::DEFAULT.mapped_bytes).unwrap();
         let mut shares = Vec::new();
         while let Ok(share) = budget.take(1) {
             shares.push(share);

@@ -6,6 +6,7 @@ use super::file::Files;
 use super::region::Region;
 use super::table::Table;
 use super::{Accepted, Completed, Dma, DmaError, NewRegion, PendingUnmap, Sweep};
+use crate::limits::Limits;
 use crate::protocol::Errno;
 use crate::sys::barrier_everywhere;
 use crate::tape::Act;
@@ -30,6 +31,18 @@ impl Dma {
     /// Returns which descriptors are accepted as memory.
     pub(crate) fn accepted(&self) -> Accepted {
         self.shared.status.accepted()
+    }
+
+    /// Sets the limits, before the first client.
+    pub(crate) fn limit(&self, limits: Limits) {
+        self.shared.status.limit(limits);
+        self.shared.transfers.limit(limits);
+        self.changes().files.limit(limits.mapped_bytes);
+    }
+
+    /// Returns the limits.
+    pub(crate) fn limits(&self) -> &Limits {
+        self.shared.status.limits()
     }
 
     /// Accepts any descriptor that can be mapped, or read and written.
@@ -106,7 +119,7 @@ impl Dma {
         let span = *region.span();
         changes.expect_free(span.first, span.last)?;
         let table = self.mapped(&changes);
-        let new = table.check_new(&span)?;
+        let new = table.check_new(&span, self.limits().dma_maps)?;
         if new {
             let region =
                 region.open(&mut changes.files, &self.shared.status, &self.shared.transfers)?;

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::rights::Rights;
-use super::transfers::Transfers;
 use super::{Dma, DmaError, DmaGuard, DmaSegment};
 
 type Bytes = Result<Vec<u8>, DmaError>;
@@ -47,7 +46,7 @@ struct Gathered {
 impl Dma {
     /// Starts to read a range.
     pub(crate) fn fetch(&self, iova: u64, len: usize) -> Fetch {
-        if len > Transfers::MAX {
+        if len > self.transfers().max_queued() {
             return Fetch::Failed(DmaError::TooMuch { iova, len });
         }
         let held = self.table(iova).and_then(|table| table.hold(iova, len, Rights::READ));

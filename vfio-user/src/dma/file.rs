@@ -275,6 +275,11 @@ pub(super) struct Files {
 }
 
 impl Files {
+    /// Sets how many bytes may be mapped.
+    pub(super) fn limit(&mut self, mapped_bytes: u64) {
+        self.budget.limit(mapped_bytes);
+    }
+
     /// Returns the file for a region with these rights.
     ///
     /// # Errors

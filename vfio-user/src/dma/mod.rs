@@ -51,7 +51,7 @@ pub use segment::DmaSegment;
 pub use session_dma::SessionDma;
 pub use shadow_doorbells::ShadowDoorbells;
 pub(crate) use transfers::{Completed, PostedWrites, Transfers};
-pub(crate) use unmap::{PendingUnmap, RELEASE_TIMEOUT};
+pub(crate) use unmap::PendingUnmap;
 #[cfg(feature = "vm-memory")]
 pub use vm::{DirtyMark, DirtyMarks, DmaSnapshot};
 

@@ -1,11 +1,12 @@
 //! The state that every access checks: its session, the bus master gate, whether writes are logged.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
+use std::sync::{Arc, OnceLock};
 
 use super::DmaError;
 use super::file::Accepted;
 use super::log::Granules;
+use crate::limits::Limits;
 
 /// The number of a session: the time from the end of one client, or reset, to that of the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub(super) struct Status {
     notes: AtomicU8,
     bytes: Bytes,
     accepts_any_file: AtomicBool,
+    /// The defaults until they are set.
+    limits: OnceLock<Limits>,
     /// The granules of the logs.
     granules: Arc<Granules>,
 }
@@ -95,6 +98,16 @@ impl Status {
 
     pub(super) fn granules(&self) -> &Arc<Granules> {
         &self.granules
+    }
+
+    /// Sets the limits, once.
+    pub(super) fn limit(&self, limits: Limits) {
+        // A device is served at one socket, so there is no second time.
+        let _ = self.limits.set(limits);
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        self.limits.get().unwrap_or(&Limits::DEFAULT)
     }
 
     pub(super) fn accept_any_file(&self) {

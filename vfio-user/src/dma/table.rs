@@ -11,7 +11,7 @@ use super::rights::Rights;
 use super::segment::DmaSegment;
 use super::status::{Holding, Session};
 use super::{DmaError, SHORT};
-use crate::protocol::{Errno, MAX_DMA_MAPS};
+use crate::protocol::Errno;
 
 /// The maximum number of regions in a chunk.
 const CHUNK: usize = 128;
@@ -103,12 +103,12 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// EEXIST if it overlaps another one, ENOSPC if there are too many.
-    pub(super) fn check_new(&self, span: &Span) -> Result<bool, Errno> {
+    /// EEXIST if it overlaps another one, ENOSPC if there are `most` already.
+    pub(super) fn check_new(&self, span: &Span, most: usize) -> Result<bool, Errno> {
         match self.overlapping(span.first, span.last).next() {
             Some(other) if other.span() == span => Ok(false),
             Some(_) => Err(Errno::EEXIST),
-            None if self.len >= MAX_DMA_MAPS => Err(Errno::ENOSPC),
+            None if self.len >= most => Err(Errno::ENOSPC),
             None => Ok(true),
         }
     }

@@ -1,7 +1,6 @@
 //! Removal of memory that may still be held.
 
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 use std::{fmt, io};
 
 use super::log::{PageLog, Sweep};
@@ -13,10 +12,6 @@ use sync::{Mutex, MutexGuard};
 use loom::sync;
 #[cfg(not(all(test, loom)))]
 use std::sync;
-
-/// How long a device may hold memory that the client waits for; clients wait five seconds for an
-/// answer.
-pub(crate) const RELEASE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Regions that were removed from the table together and that may still be held.
 ///

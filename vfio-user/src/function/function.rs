@@ -10,6 +10,7 @@ use super::{BackgroundWork, Migrate};
 use crate::dma::Dma;
 use crate::error::Result;
 use crate::interrupt::Interrupts;
+use crate::limits::Limits;
 use crate::model::{DataMatch, Region};
 use crate::monitor::{Answer, Question, Recorder};
 use crate::protocol::{Command, Errno, IrqIndex, RegionIndex};
@@ -162,6 +163,12 @@ pub trait Function: Migrate + BackgroundWork + Send {
 
     /// Returns the client's memory.
     fn dma(&self) -> &Dma;
+
+    /// Applies the limits of the socket that the function is served at.
+    #[doc(hidden)]
+    fn limit(&mut self, limits: Limits) {
+        self.dma().limit(limits);
+    }
 
     /// Counts accesses from now on, for a monitor.
     #[doc(hidden)]

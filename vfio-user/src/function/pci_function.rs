@@ -31,6 +31,7 @@ use crate::device::{Access, Clock, METHOD_NAMES, Method, PciDevice, ResetValues,
 use crate::dma::Dma;
 use crate::interrupt::Interrupts;
 use crate::layout::{self, BarKind};
+use crate::limits::Limits;
 use crate::model::{Bar, Descriptor, Region, ResetKind, ResetScope, Slot};
 use crate::monitor::{Answer, Question, Recorder};
 use crate::pci::{ConfigSpace, MsixTable};
@@ -474,6 +475,11 @@ impl<D: PciDevice> Function for PciFunction<D> {
 
     fn dma(&self) -> &Dma {
         &self.runtime.dma
+    }
+
+    fn limit(&mut self, limits: Limits) {
+        self.runtime.dma.limit(limits);
+        self.runtime.events.limit(limits.events);
     }
 
     fn record(&mut self) -> Option<Arc<Recorder>> {

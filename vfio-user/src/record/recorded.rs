@@ -19,6 +19,7 @@ use crate::error::Result;
 use crate::function::{
     BackgroundWork, Doorbell, Function, Interrupts, Migrate, PciFunction, Region,
 };
+use crate::limits::Limits;
 use crate::model::Bar;
 use crate::monitor;
 use crate::protocol::{Errno, MigrationState, RegionIndex};
@@ -248,6 +249,10 @@ impl<D: PciDevice> Function for Recorded<D> {
 
     fn irqs_changed(&mut self) {
         self.done(Call::IrqsChanged, Function::irqs_changed);
+    }
+
+    fn limit(&mut self, limits: Limits) {
+        Function::limit(&mut self.function, limits);
     }
 
     fn record(&mut self) -> Option<Arc<monitor::Recorder>> {

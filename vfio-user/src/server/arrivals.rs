@@ -17,8 +17,8 @@ use super::buffers::Buffers;
 use super::error::SessionError;
 use super::poller::{EndpointFd, Interest, Poller, Token};
 use super::shutdown::{Shutdown, ShutdownGuard};
-use crate::fds::{CloseQueue, PeerSocket};
-use crate::protocol::{Errno, MAX_MESSAGE_SIZE, MessageType};
+use crate::fds::PeerSocket;
+use crate::protocol::{Errno, MessageType};
 use crate::transport::{Outbox, Receiver};
 
 /// The maximum number of connections of a device without a version. A later one replaces the
@@ -64,15 +64,15 @@ impl Arrival {
         socket: UnixStream,
         shutdown: &Shutdown,
         patience: Option<Duration>,
-        close_queue: &CloseQueue,
+        receiver: Receiver,
     ) -> io::Result<Self> {
         // While other connections may arrive, the thread must not sleep long in a receive.
         socket.set_read_timeout(patience.map(|_| CHECK_INTERVAL))?;
-        let socket = Arc::new(PeerSocket::new(socket, close_queue));
+        let socket = Arc::new(PeerSocket::new(socket, receiver.close_queue()));
         Ok(Arrival {
             guard: shutdown.guard(&socket)?,
             socket,
-            receiver: Receiver::new(MAX_MESSAGE_SIZE, close_queue),
+            receiver,
             until: patience.map(|patience| Instant::now() + patience),
             is_watched: false,
         })

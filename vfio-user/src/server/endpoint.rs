@@ -135,6 +135,7 @@ impl Endpoint {
         let path = socket.path().map(|path| field::display(path.display()));
         let span = error_span!("device", name = function.name(), %id, socket = path);
         function.interrupts().follow(function.dma().transfers().posted_writes());
+        function.limit(*socket.current_limits());
         if socket.takes_any_memory_file() {
             function.dma().accept_any_file();
         }

@@ -37,6 +37,7 @@ use std::time::Duration;
 use crate::device::PciDevice;
 use crate::error::{Error, Result};
 use crate::function::{Function, PciFunction};
+use crate::limits::Limits;
 use crate::monitor::Monitor;
 use endpoint::Endpoint;
 use reactor::{Own, Reactor};
@@ -52,7 +53,7 @@ pub use socket::Socket;
 /// configuration space, registers and private state stay for the next one. While a client is
 /// attached the server refuses another one at once: it answers its `VFIO_USER_VERSION` with `EBUSY`
 /// and closes the connection. A connection that negotiates no version within
-/// [`Socket::negotiation_timeout`] is closed; it never reaches the device.
+/// [`Limits::negotiation`] is closed; it never reaches the device.
 ///
 /// # One device
 ///
@@ -211,11 +212,10 @@ impl Server {
         self.set(Socket::once)
     }
 
-    /// Sets the time in which a connection must negotiate a version; see
-    /// [`Socket::negotiation_timeout`].
+    /// Sets the limits of the device and its clients; see [`Socket::limits`].
     #[must_use]
-    pub fn negotiation_timeout(self, timeout: Duration) -> Self {
-        self.set(|socket| socket.negotiation_timeout(timeout))
+    pub fn limits(self, limits: Limits) -> Self {
+        self.set(|socket| socket.limits(limits))
     }
 
     /// Accepts every descriptor as memory, and not only files that live in memory; see

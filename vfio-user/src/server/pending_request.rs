@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tracing::debug;
 
 use super::event_log::EventLog;
-use crate::dma::{PendingUnmap, RELEASE_TIMEOUT};
+use crate::dma::PendingUnmap;
 use crate::eventfd::EventFd;
 use crate::function::Function;
 use crate::protocol::{Errno, Header};
@@ -72,17 +72,19 @@ pub(super) struct PendingRequest {
     header: Header,
     blocked: Blocked,
     since: Instant,
+    /// The time that the device has to release memory.
+    release: Duration,
 }
 
 impl PendingRequest {
-    pub(super) fn new(header: Header, blocked: Blocked) -> Self {
+    pub(super) fn new(header: Header, blocked: Blocked, release: Duration) -> Self {
         if blocked.memory().is_some() {
             debug!(
                 command = header.command.get(),
                 "the request waits until the device releases memory"
             );
         }
-        PendingRequest { header, blocked, since: Instant::now() }
+        PendingRequest { header, blocked, since: Instant::now(), release }
     }
 
     /// Returns an eventfd that becomes readable once the device has released the memory, if the
@@ -93,7 +95,7 @@ impl PendingRequest {
 
     /// Returns when the time of the device ends.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.blocked.memory().map(|_| self.since + RELEASE_TIMEOUT)
+        self.blocked.memory().map(|_| self.since + self.release)
     }
 
     /// Returns whether the request can continue.

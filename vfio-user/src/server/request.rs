@@ -166,7 +166,8 @@ fn answer(
         }
         Admission::Refused(errno) => return Err(errno.into()),
     }
-    Ok(request.blocked.take().map(|blocked| PendingRequest::new(header, blocked)))
+    let release = function.dma().limits().release;
+    Ok(request.blocked.take().map(|blocked| PendingRequest::new(header, blocked, release)))
 }
 
 /// A request that the function has not admitted yet.

@@ -13,11 +13,10 @@ use nix::sys::socket::{
 
 use crate::error::{Error, Result};
 use crate::fds::CloseQueue;
+use crate::limits::Limits;
 use crate::listening::{self, SocketFile, SocketPath};
 use crate::monitor::{Desk, Monitor};
-
-/// The default time in which a connection must negotiate.
-const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::transport::Receiver;
 
 /// The source of a device's clients: a listening socket, or one connection.
 #[derive(Debug)]
@@ -26,7 +25,7 @@ pub struct Socket {
     once: bool,
     write_multiple: bool,
     any_memory_file: bool,
-    negotiation_timeout: Duration,
+    limits: Limits,
     /// Closes the descriptors that clients have sent, of one client after the other.
     close_queue: CloseQueue,
     monitor: Option<Monitor>,
@@ -86,7 +85,7 @@ impl Socket {
             once: false,
             write_multiple: false,
             any_memory_file: false,
-            negotiation_timeout: NEGOTIATION_TIMEOUT,
+            limits: Limits::DEFAULT,
             close_queue: CloseQueue::default(),
             monitor: None,
         }
@@ -147,11 +146,10 @@ impl Socket {
         self
     }
 
-    /// Sets the time in which a connection must negotiate a version; later it is dropped. The
-    /// default is 5 seconds. A single connection that the server was given has no limit.
+    /// Sets the limits of the device and its clients.
     #[must_use]
-    pub fn negotiation_timeout(mut self, timeout: Duration) -> Self {
-        self.negotiation_timeout = timeout;
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits.within_protocol();
         self
     }
 
@@ -177,12 +175,17 @@ impl Socket {
     /// Returns the time in which a connection must negotiate; `None` if no other connection can
     /// arrive.
     pub(super) fn patience(&self) -> Option<Duration> {
-        self.listener().map(|_| self.negotiation_timeout)
+        self.listener().map(|_| self.limits.negotiation)
     }
 
-    /// Returns the queue on which descriptors of clients are closed.
-    pub(super) fn close_queue(&self) -> &CloseQueue {
-        &self.close_queue
+    /// Returns the limits within the protocol.
+    pub(super) fn current_limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Returns what receives the messages of a client.
+    pub(super) fn receiver(&self) -> Receiver {
+        Receiver::new(self.limits.message_size(), &self.close_queue)
     }
 
     /// Returns whether multiple writes are announced to clients.

@@ -88,6 +88,11 @@ impl Receiver {
         }
     }
 
+    /// Returns the queue on which descriptors are closed.
+    pub(crate) fn close_queue(&self) -> &CloseQueue {
+        &self.close_queue
+    }
+
     /// Takes a shared buffer, if there is none.
     pub(crate) fn borrow_buffer(&mut self, spare: &mut Vec<u8>) {
         if self.buffer.is_empty() {

@@ -6,10 +6,11 @@ use std::fmt;
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::eventfd::EventFd;
+use crate::limits::Limits;
 
 /// An event that waits to be delivered.
 pub(crate) enum Posted<E> {
@@ -49,8 +50,8 @@ pub struct Remote<E> {
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum PostError<E> {
-    /// [`Remote::CAPACITY`] events wait already.
-    #[error("the device has {} events waiting and accepts no more", Remote::<()>::CAPACITY)]
+    /// As many events wait already as [`Limits::events`](crate::Limits::events) allows.
+    #[error("as many events wait for the device as its limit allows")]
     Full(E),
     /// The device is gone. A device that panicked is replaced, and its workers end with this error.
     #[error("the device is gone")]
@@ -72,9 +73,6 @@ impl<E> fmt::Debug for PostError<E> {
 }
 
 impl<E> Remote<E> {
-    /// The maximum number of events that wait for the device's thread.
-    pub const CAPACITY: usize = 4096;
-
     /// Posts an event, which [`Device::event`](crate::Device::event) receives on the device's
     /// thread, in order. Never blocks.
     ///
@@ -90,7 +88,7 @@ impl<E> Remote<E> {
         if self.session.is_some_and(has_ended) {
             return Err(PostError::SessionEnded(event));
         }
-        if queue.len() >= Self::CAPACITY {
+        if queue.len() >= self.mailbox.capacity.load(Ordering::Relaxed) {
             return Err(PostError::Full(event));
         }
         let posted = match self.session {
@@ -128,6 +126,8 @@ struct Mailbox<E> {
     queue: Mutex<VecDeque<Posted<E>>>,
     /// Whether the queue may hold an event, to check without a lock.
     posted: AtomicBool,
+    /// The maximum number of events in the queue.
+    capacity: AtomicUsize,
     /// Whether the device is gone.
     closed: AtomicBool,
     /// The number of the current session. It changes under the lock of the queue.
@@ -161,11 +161,17 @@ impl<E> Events<E> {
         let mailbox = Mailbox {
             queue: Mutex::default(),
             posted: AtomicBool::new(false),
+            capacity: AtomicUsize::new(Limits::DEFAULT.events),
             closed: AtomicBool::new(false),
             session: AtomicU64::new(0),
             wake: EventFd::new()?,
         };
         Ok(Events { own: RefCell::default(), mailbox: Arc::new(mailbox) })
+    }
+
+    /// Sets how many events of other threads may wait.
+    pub(crate) fn limit(&self, events: usize) {
+        self.mailbox.capacity.store(events, Ordering::Relaxed);
     }
 
     pub(crate) fn remote(&self) -> Remote<E> {
@@ -341,7 +347,7 @@ mod tests {
     fn a_full_mailbox_gives_the_event_back() {
         let events = Events::new().unwrap();
         let remote = events.remote();
-        for event in 0..Remote::<usize>::CAPACITY {
+        for event in 0..Limits::DEFAULT.events {
             remote.post(event).unwrap();
         }
         assert!(matches!(remote.post(9999), Err(PostError::Full(9999))));

@@ -20,7 +20,7 @@ impl Changing {
 
     fn insert(&mut self, first: u64, size: u64) -> Result<bool, Errno> {
         let region = NewRegion::messages(first, size, Rights::all())?;
-        let new = self.0.check_new(region.span())?;
+        let new = self.0.check_new(region.span(), usize::MAX)?;
         if new {
             self.0 = self.0.with(Arc::new(region.open(
                 &mut Files::default(),

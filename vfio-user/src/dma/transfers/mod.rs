@@ -29,6 +29,7 @@ use waiter::Waiter;
 use super::DmaError;
 use super::status::Session;
 use crate::eventfd::EventFd;
+use crate::limits::Limits;
 use crate::log_throttle::LogThrottle;
 use crate::protocol::{Capabilities, Header};
 use crate::serving::is_serving;
@@ -59,8 +60,15 @@ pub(super) struct SharedUse(Arc<()>);
 
 /// For threads that use memory.
 impl Transfers {
-    /// The maximum bytes that may be read or written without waiting for them.
-    pub(super) const MAX: usize = queue::MAX_WAITING;
+    /// Sets the limits.
+    pub(super) fn limit(&self, limits: Limits) {
+        self.with(|queue| queue.limit(limits));
+    }
+
+    /// Returns the maximum bytes that may be read or written without waiting for them.
+    pub(super) fn max_queued(&self) -> usize {
+        self.locked().limits().queued_bytes
+    }
 
     /// Creates the eventfd.
     ///
@@ -161,9 +169,10 @@ impl Transfers {
         let transfer = Transfer { session, direction, iova, data, has_waiter: true, on_done };
         let key = self.queue(region, transfer).map_err(|failure| failure.at(iova))?;
         // The thread that sends it may be gone or stuck.
-        let result = waiter.wait(queue::TIME_LIMIT * 2).or_else(|| {
+        let answer = self.locked().limits().answer;
+        let result = waiter.wait(answer * 2).or_else(|| {
             let given_up = self.with(|queue| queue.give_up(key));
-            if given_up { None } else { waiter.wait(queue::TIME_LIMIT) }
+            if given_up { None } else { waiter.wait(answer) }
         });
         result.unwrap_or(Err(Failure::Unanswered)).map_err(|failure| failure.at(iova))
     }
@@ -180,7 +189,7 @@ impl Transfers {
         if len == 0 {
             return Ok(());
         }
-        if len > Self::MAX {
+        if len > self.max_queued() {
             return Err(DmaError::TooMuch { iova, len });
         }
         let (held, lost) = (Arc::clone(region), Arc::clone(&self.lost));

@@ -8,6 +8,7 @@ use tracing::debug;
 use super::layout::Layout;
 use super::transfer::{Direction, Failure, OnDone, Transfer};
 use crate::dma::status::Session;
+use crate::limits::Limits;
 use crate::protocol::{Errno, Header};
 
 /// The maximum size of one request: QEMU truncates longer answers.
@@ -17,10 +18,6 @@ const MAX_SENT: usize = 16;
 /// The maximum bytes of these requests. They fit in the buffer of a socket, so that neither side
 /// has to read before the other can continue.
 pub(super) const WINDOW: usize = 128 << 10;
-/// The maximum bytes that wait for the client without a waiting thread.
-pub(super) const MAX_WAITING: usize = 16 << 20;
-/// The time limit of an answer.
-pub(super) const TIME_LIMIT: Duration = Duration::from_secs(5);
 /// The time limit once the client itself waits, for the memory or for the device to stop: some
 /// clients send no answers meanwhile.
 const SHORT_TIME_LIMIT: Duration = Duration::from_millis(500);
@@ -80,6 +77,7 @@ struct Peer {
 pub(super) struct Queue {
     /// `None` while there is no client.
     peer: Option<Peer>,
+    limits: Limits,
     /// The session whose transfers are accepted.
     session: Session,
     open: HashMap<u64, Open>,
@@ -105,6 +103,14 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    pub(super) fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// Attaches a client. `probe` says that its layout is uncertain.
     pub(super) fn attach(&mut self, max_data: u64, probe: bool) {
         let piece = usize::try_from(max_data).map_or(MAX_PIECE, |max| max.min(MAX_PIECE));
@@ -112,6 +118,7 @@ impl Queue {
         // Clients count from 0 or 1: a log with both is easier to read.
         *self = Queue {
             peer: Some(Peer { piece, layout }),
+            limits: self.limits,
             session: self.session,
             last_key: self.last_key,
             last_id: 0x8000,
@@ -122,7 +129,8 @@ impl Queue {
     /// Detaches the client, and ends all transfers.
     pub(super) fn detach(&mut self) -> Vec<Completed> {
         let completed = self.fail_all(Failure::Disconnected);
-        *self = Queue { session: self.session, last_key: self.last_key, ..Queue::default() };
+        let (limits, session, last_key) = (self.limits, self.session, self.last_key);
+        *self = Queue { limits, session, last_key, ..Queue::default() };
         completed
     }
 
@@ -150,7 +158,7 @@ impl Queue {
             Some(_) => {}
         }
         let (weight, len) = (transfer.weight(), transfer.data.len());
-        if weight > 0 && self.waiting + weight > MAX_WAITING {
+        if weight > 0 && self.waiting + weight > self.limits.queued_bytes {
             return Err(Failure::Full);
         }
         self.waiting += weight;
@@ -192,7 +200,7 @@ impl Queue {
         let id = next_id(&mut self.last_id, &self.sent, &mut self.given_up);
         layout.request(id, direction, iova, data, send);
         let span = Some(Span { key, offset, len });
-        self.sent.insert(id, Sent { span, until: now + TIME_LIMIT });
+        self.sent.insert(id, Sent { span, until: now + self.limits.answer });
         self.in_flight += len;
         true
     }
@@ -204,7 +212,7 @@ impl Queue {
         }
         let id = next_id(&mut self.last_id, &self.sent, &mut self.given_up);
         Layout::Wide.request(id, Direction::Write, 0, &[], send);
-        self.sent.insert(id, Sent { span: None, until: now + TIME_LIMIT });
+        self.sent.insert(id, Sent { span: None, until: now + self.limits.answer });
         true
     }
 

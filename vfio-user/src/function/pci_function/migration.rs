@@ -12,7 +12,6 @@ use nix::poll::{PollFd, PollFlags};
 use super::state::{Loading, MemoryRestore, Saving, unsent};
 use super::{PciDevice, PciFunction};
 use crate::device::{Method, Resumed};
-use crate::dma::RELEASE_TIMEOUT;
 use crate::function::Migrate;
 use crate::log_throttle::LogThrottle;
 use crate::migration::{StateError, next};
@@ -227,7 +226,7 @@ impl<D: PciDevice> PciFunction<D> {
         loop {
             self.deliver_events();
             let Ok(Some(released)) = unmap.release_event() else { return unmap.is_released() };
-            let left = RELEASE_TIMEOUT.saturating_sub(start.elapsed());
+            let left = self.runtime.dma.limits().release.saturating_sub(start.elapsed());
             let fds = [Some(released.as_fd()), self.runtime.events.wake()];
             let mut fds: Vec<_> =
                 fds.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();

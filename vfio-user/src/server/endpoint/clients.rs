@@ -63,8 +63,8 @@ impl Endpoint {
         self.not_before = None;
         match self.socket.accept()? {
             Accepted::Client(stream) => {
-                let (patience, close_queue) = (self.socket.patience(), self.socket.close_queue());
-                match Arrival::new(stream, turn.shutdown, patience, close_queue) {
+                let receiver = self.socket.receiver();
+                match Arrival::new(stream, turn.shutdown, self.socket.patience(), receiver) {
                     Ok(arrival) => {
                         self.ready |= Ready::ARRIVALS;
                         if self.arrivals.push(turn.poller, arrival).is_some() {
@@ -122,7 +122,13 @@ impl Endpoint {
     /// Returns the capabilities that are announced to clients.
     fn capabilities(&self) -> Capabilities {
         let write_multiple = self.socket.takes_write_multiple();
-        Capabilities { write_multiple, ..Capabilities::ours() }
+        let limits = self.socket.current_limits();
+        Capabilities {
+            max_data_xfer_size: limits.message_data as u64,
+            max_dma_maps: limits.dma_maps as u64,
+            write_multiple,
+            ..Capabilities::ours()
+        }
     }
 
     /// Serves the current client.

@@ -6,8 +6,7 @@ use super::{Request, after_quiesce, after_state_work};
 use crate::function::Function;
 use crate::migration;
 use crate::protocol::{
-    Errno, MAX_DATA_XFER_SIZE, MigData, MigDataSize, MigDeviceState, MigrationFlags, MigrationInfo,
-    MigrationState,
+    Errno, MigData, MigDataSize, MigDeviceState, MigrationFlags, MigrationInfo, MigrationState,
 };
 use crate::server::pending_request::Blocked;
 use crate::transport::Reply;
@@ -87,7 +86,7 @@ pub(super) fn read(
     request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
-    let (wanted, size) = data_of(request)?;
+    let (wanted, size) = data_of(function, request)?;
     // The size is the first field, and is known last.
     reply.push(wanted);
     let read = function.read_state(reply.space(size))?;
@@ -103,18 +102,21 @@ pub(super) fn write(
     request: &mut Request<'_>,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
-    let (_, size) = data_of(request)?;
+    let (_, size) = data_of(function, request)?;
     let data = request.payload.get(size_of::<MigData>()..).and_then(|data| data.get(..size));
     function.write_state(data.ok_or(Errno::EINVAL)?)?;
     after_state_work(function, &mut request.blocked, reply, |_, _, _| Ok(()))
 }
 
 /// Parses the size of a read or a write.
-fn data_of<'a>(request: &Request<'a>) -> Result<(&'a MigData, usize), Errno> {
+fn data_of<'a>(
+    function: &dyn Function,
+    request: &Request<'a>,
+) -> Result<(&'a MigData, usize), Errno> {
     let (data, _) = request.fixed::<MigData>()?;
     let size = data.size.get() as usize;
-    let fits =
-        size <= MAX_DATA_XFER_SIZE && data.argsz.get() as usize >= size_of::<MigData>() + size;
+    let most = function.dma().limits().message_data;
+    let fits = size <= most && data.argsz.get() as usize >= size_of::<MigData>() + size;
     if fits { Ok((data, size)) } else { Err(Errno::EINVAL) }
 }
 

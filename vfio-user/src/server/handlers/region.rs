@@ -4,7 +4,7 @@ mod long;
 
 use super::Request;
 use crate::function::Function;
-use crate::protocol::{Errno, MAX_DATA_XFER_SIZE, RegionAccess, RegionFlags, RegionIndex};
+use crate::protocol::{Errno, RegionAccess, RegionFlags, RegionIndex};
 use crate::transport::Reply;
 use long::{LongRead, LongWrite, divides};
 
@@ -89,7 +89,8 @@ pub(super) fn check_access(
         _ => region.size,
     };
     let is_allowed = end.is_some_and(|end| end <= accessible);
-    if !is_allowed || count > MAX_DATA_XFER_SIZE || !region.flags.contains(wanted) {
+    if !is_allowed || count > function.dma().limits().message_data || !region.flags.contains(wanted)
+    {
         return Err(Errno::EINVAL);
     }
     let left = region.size.saturating_sub(access.offset.get());

@@ -257,13 +257,13 @@ fn what_is_not_answered_is_given_up_and_what_waits_behind_it() {
     tested.read(0, 0, 200);
     tested.read(1, 0x1000, 4);
     let sent = tested.all();
-    tested.now += TIME_LIMIT / 2;
+    tested.now += Limits::DEFAULT.answer / 2;
     tested.reply(&sent[0], &answer_of(0, 10, &[0; 10]));
     assert_eq!(tested.all().len(), 1, "sent later than the others");
     tested.expire();
     assert!(tested.results().is_empty());
-    assert_eq!(tested.queue.deadline(), Some(tested.now + TIME_LIMIT / 2));
-    tested.now += TIME_LIMIT / 2;
+    assert_eq!(tested.queue.deadline(), Some(tested.now + Limits::DEFAULT.answer / 2));
+    tested.now += Limits::DEFAULT.answer / 2;
     tested.expire();
     let unanswered = Err(Failure::Unanswered);
     assert_eq!(tested.results(), [(0, unanswered.clone()), (1, unanswered)]);
@@ -283,7 +283,7 @@ fn no_id_is_used_again_while_its_answer_may_come() {
     for _ in 0..2000 {
         (0..MAX_SENT).for_each(|number| tested.read(number, 0, 1));
         ids.extend(tested.all().iter().map(|request| request.header.message_id.get()));
-        tested.now += TIME_LIMIT;
+        tested.now += Limits::DEFAULT.answer;
         tested.expire();
         assert_eq!(tested.results().len(), MAX_SENT);
     }
@@ -320,7 +320,7 @@ fn memory_that_is_taken_back_fails_what_was_not_asked_for() {
 #[test]
 fn what_no_thread_waits_for_is_limited() {
     let mut tested = Tested::new(DEFAULT, false);
-    let large = vec![1; MAX_WAITING - OVERHEAD - 1];
+    let large = vec![1; Limits::DEFAULT.queued_bytes - OVERHEAD - 1];
     tested.write(0, 0, &large);
     let full = tested.push_as(1, Direction::Write, 0, vec![1], false);
     assert_eq!(full, Err(Failure::Full));
@@ -401,7 +401,7 @@ fn a_probe_without_answer_fails_what_waits_and_is_tried_again() {
     let mut tested = Tested::new(DEFAULT, true);
     tested.write(0, 0, b"data");
     tested.next().unwrap();
-    tested.now += TIME_LIMIT;
+    tested.now += Limits::DEFAULT.answer;
     tested.expire();
     assert_eq!(tested.results(), [(0, Err(Failure::Unanswered))]);
     tested.write(1, 0, b"data");

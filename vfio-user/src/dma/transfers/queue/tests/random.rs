@@ -99,7 +99,7 @@ impl Run {
                 self.tested.withdraw(first, first + (PAGE as u64 - 1));
             }
             Step::Wait => {
-                self.tested.now += TIME_LIMIT;
+                self.tested.now += Limits::DEFAULT.answer;
                 self.tested.expire();
                 self.models.iter_mut().for_each(|model| model.may_fail = true);
                 let queue = &self.tested.queue;
