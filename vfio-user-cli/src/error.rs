@@ -67,6 +67,17 @@ pub(crate) enum Error {
     /// An interrupt that was triggered has not arrived.
     #[error("{}: the interrupt was triggered and has not arrived within {within:?}", socket.display())]
     NoInterrupt { socket: PathBuf, within: Duration },
+    /// A register did not have a value in time.
+    #[error("the value {value:#x} was not read within {within:?}")]
+    NotRead { value: u64, within: Duration },
+    /// Memory of a size that cannot be mapped.
+    #[error(
+        "{size} bytes of memory; whole pages of 4096 bytes, from {least} to {most} bytes, are accepted"
+    )]
+    MemorySize { size: u64, least: u64, most: u64 },
+    /// A manual page of a command that does not exist.
+    #[error("`{0}` is no command of vfu; `vfu --help` lists them")]
+    NoCommand(String),
     /// A monitor does not answer as expected.
     #[error("{}", path.display())]
     Monitor { path: PathBuf, source: ClientError },
@@ -93,6 +104,8 @@ pub(crate) enum Error {
     Unknown { error: Box<Error>, outcome: String },
 }
 
+/// The exit code of a command that found something other than expected.
+const DIFFERENT: u8 = 1;
 /// The exit code of a failure.
 const FAILED: u8 = 2;
 /// The exit code of a migration whose outcome is unknown.
@@ -106,7 +119,11 @@ impl Error {
 
     /// Returns the exit code of the program.
     pub(crate) fn code(&self) -> u8 {
-        if matches!(self, Error::Unknown { .. }) { UNKNOWN } else { FAILED }
+        match self {
+            Error::NotRead { .. } => DIFFERENT,
+            Error::Unknown { .. } => UNKNOWN,
+            _ => FAILED,
+        }
     }
 
     /// Returns the message with those of all its sources.

@@ -25,11 +25,17 @@ pub(crate) fn lines(start: u64, bytes: &[u8], digits: usize) -> String {
     let mut text = String::new();
     for (line, bytes) in bytes.chunks(16).enumerate() {
         // A string takes everything.
-        let _ = write!(text, "{:0digits$x}:", start + line as u64 * 16);
-        for byte in bytes {
-            let _ = write!(text, " {byte:02x}");
-        }
-        text.push('\n');
+        let _ = writeln!(text, "{:0digits$x}:{}", start + line as u64 * 16, row(bytes));
+    }
+    text
+}
+
+/// Returns bytes, each after a blank.
+pub(crate) fn row(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in bytes {
+        // A string takes everything.
+        let _ = write!(text, " {byte:02x}");
     }
     text
 }

@@ -15,3 +15,13 @@ pub(crate) fn print(json: bool, value: &(impl Serialize + ToString)) -> Result<(
     };
     Ok(io::stdout().write_all(text.as_bytes())?)
 }
+
+/// Prints a value as a line of JSON or, as it prints itself, as a line of text.
+pub(crate) fn line(json: bool, value: &(impl Serialize + ToString)) -> Result<(), Error> {
+    let text = if json {
+        serde_json::to_string(value).map_err(io::Error::from)?
+    } else {
+        value.to_string()
+    };
+    Ok(io::stdout().write_all((text + "\n").as_bytes())?)
+}

@@ -1,5 +1,7 @@
 //! Tests of `vfu migrate` as a process, between servers in this process.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
@@ -169,6 +171,47 @@ fn a_device_with_a_client_is_named_at_once() {
         drop(client);
         assert_is_used(&source);
     }
+}
+
+fn save_or_load(command: &str, running: &Running, file: &Path, options: &[&str]) -> Output {
+    let mut vfu = Command::new(env!("CARGO_BIN_EXE_vfu"));
+    vfu.arg(command).arg(running.path()).arg(file).args(options).output().unwrap()
+}
+
+#[test]
+fn a_state_is_saved_to_a_file_and_loaded_from_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("state");
+    let (source, destination) = (used(), migrating_device());
+    let saved = save_or_load("save", &source, &file, &[]);
+    assert!(saved.status.success(), "{saved:?}");
+    let metadata = fs::metadata(&file).unwrap();
+    let expected = format!("saved {} bytes; the device runs\n", metadata.len());
+    assert_eq!(String::from_utf8(saved.stdout).unwrap(), expected);
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+    assert_is_used(&source);
+    let loaded = save_or_load("load", &destination, &file, &["--json"]);
+    assert!(loaded.status.success(), "{loaded:?}");
+    let json: serde_json::Value = serde_json::from_slice(&loaded.stdout).unwrap();
+    assert_eq!(json["bytes"], metadata.len());
+    assert_is_used(&destination);
+}
+
+#[test]
+fn a_state_that_cannot_be_saved_or_loaded_is_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = used();
+    let output = save_or_load("save", &source, Path::new("/no/such/directory/state"), &[]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert_is_used(&source);
+    let garbage = dir.path().join("garbage");
+    fs::write(&garbage, "no state").unwrap();
+    for file in [&garbage, Path::new("/no/such/file")] {
+        let output = save_or_load("load", &source, file, &[]);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+    }
+    // The refused state has left nothing.
+    attach(&source).region(BAR0).read::<u32>(reg::SCRATCH).unwrap();
 }
 
 /// The request during which one of the devices dies.

@@ -85,6 +85,33 @@ fn differences_are_printed_and_set_the_exit_code() {
 }
 
 #[test]
+fn states_and_differences_are_json_on_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
+    fs::write(&one, migrating_device(0xcafe, &[(0x1000, 1)])).unwrap();
+    fs::write(&other, migrating_device(0xbeef, &[])).unwrap();
+    let json = |arguments: &[&Path]| -> serde_json::Value {
+        serde_json::from_str(&printed(&vfu(arguments))).unwrap()
+    };
+    let state = json(&[&one, Path::new("--json")]);
+    assert_eq!(state["device"], "migrating_device (1af4:10f9)");
+    let fields = state["sections"].as_array().unwrap().iter().flat_map(|section| {
+        section["fields"].as_array().unwrap().iter().map(|field| (&field["name"], &field["value"]))
+    });
+    assert!(fields.into_iter().any(|field| field == (&"scratch".into(), &"0xcafe".into())));
+    assert_eq!(
+        state["memory"][0],
+        serde_json::json!({"bar": 2, "start": "0x1000", "end": "0x2000"})
+    );
+
+    let differences = json(&[&one, Path::new("--diff"), &other, Path::new("--json")]);
+    let expected =
+        serde_json::json!({"name": "registers.scratch", "old": "0xcafe", "new": "0xbeef"});
+    assert_eq!(differences["values"], serde_json::json!([expected]));
+    assert_eq!(differences["memory"], state["memory"]);
+}
+
+#[test]
 fn what_is_no_stream_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("state");

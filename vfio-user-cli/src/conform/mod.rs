@@ -72,6 +72,7 @@ impl Arguments {
             None => Server::program(&self.program, self.timeout)?,
         };
         server.start()?;
+        server.learn()?;
         let report = Report::make(&chosen, &mut server);
         self.print(&report)?;
         Ok(if report.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -24,6 +24,8 @@ pub(super) struct Server {
     program: Option<Program>,
     /// A connection that has not been used.
     first: Option<Connection>,
+    /// Whether a program serves, or ends for, a client after another one that did nothing wrong.
+    serves_again: bool,
     pub(super) patience: Duration,
 }
 
@@ -37,7 +39,7 @@ struct Program {
 impl Server {
     /// A server that listens at a path.
     pub(super) fn at(path: PathBuf, patience: Duration) -> Self {
-        Server { path, program: None, first: None, patience }
+        Server { path, program: None, first: None, serves_again: true, patience }
     }
 
     /// A program with its arguments.
@@ -45,7 +47,7 @@ impl Server {
         let dir = TempDir::new()?;
         let path = dir.path().join("device.sock");
         let program = Program { command: program::command(words, &path), running: None, _dir: dir };
-        Ok(Server { path, program: Some(program), first: None, patience })
+        Ok(Server { path, program: Some(program), first: None, serves_again: true, patience })
     }
 
     /// Starts the program, if there is one, and checks that a client can connect.
@@ -112,14 +114,34 @@ impl Server {
         }
     }
 
+    /// Finds out what a program does after a client that only negotiates, and starts it again. One
+    /// that neither ends nor serves another client fails `life-next-client`, not every check.
+    pub(super) fn learn(&mut self) -> Result<(), Error> {
+        if self.program.is_none() {
+            return Ok(());
+        }
+        let attached = self.attach().map(drop);
+        self.serves_again = attached.is_err() || self.attach_again().is_ok();
+        self.stop();
+        self.start()
+    }
+
     /// Ends a check: the server must serve another client, or have ended without a crash.
     pub(super) fn finish(&mut self) -> Verdict {
-        let survived = self.attach_again().map(drop);
+        let survived = if self.serves_again { self.attach_again().map(drop) } else { self.ran() };
         self.stop();
         survived.map_err(|stop| match stop {
             Stop::Failed(reason) => Stop::Failed(format!("afterwards: {reason}")),
             skipped @ Stop::Skipped(_) => skipped,
         })
+    }
+
+    /// Fails if the program has crashed.
+    fn ran(&mut self) -> Verdict {
+        match self.exit_status() {
+            Some(status) if is_crash(status) => fail(format!("the server crashes: {status}")),
+            _ => Ok(()),
+        }
     }
 
     fn exit_status(&mut self) -> Option<ExitStatus> {

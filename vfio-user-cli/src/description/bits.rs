@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::hexadecimal;
 
 /// A field of a register.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Bits {
     name: String,
     first: u32,
@@ -13,7 +13,7 @@ pub(crate) struct Bits {
     values: Vec<Value>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct Value {
     #[serde(deserialize_with = "hexadecimal")]
     value: u64,

@@ -1,7 +1,6 @@
 //! `vfu read`, `vfu write` and `vfu dump`: accesses to registers.
 
 use std::fmt::{self, Display, Formatter};
-use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
@@ -10,29 +9,10 @@ use vfio_user::protocol::RegionIndex;
 
 use super::Target;
 use super::decode::enabled;
-use crate::description::{Description, wrong};
+use super::register::{Access, Register};
 use crate::error::Error;
 use crate::hex::{self, Hex};
-use crate::place::{Offset, Place, number, parse_region};
-
-/// Where to access, and how many bytes.
-#[derive(Debug, Args)]
-struct Access {
-    #[command(flatten)]
-    target: Target,
-    // Not a doc comment, in which brackets are links.
-    #[arg(
-        help = "A region and an offset (bar0+0x10, config+4), or the name of a register, which \
-                  needs --describe (status, data[3], queues[2].tail)"
-    )]
-    place: Place,
-    /// Output of the device program's --describe=json, to find registers by name
-    #[arg(long, value_name = "FILE")]
-    describe: Option<PathBuf>,
-    /// Width of the access in bytes [default: that of the named register, otherwise 4]
-    #[arg(long, value_name = "BYTES", value_parser = ["1", "2", "4", "8"])]
-    width: Option<String>,
-}
+use crate::place::{number, parse_region};
 
 /// Read a register
 ///
@@ -76,49 +56,24 @@ pub(crate) struct Dump {
     len: Option<u64>,
 }
 
-impl Access {
-    /// Returns the region, the offset in it, and the number of bytes.
-    fn locate(&self) -> Result<(Offset, u8), Error> {
-        let width = self.width.as_ref().and_then(|width| width.parse().ok());
-        let name = match &self.place {
-            Place::At(offset) => return Ok((*offset, width.unwrap_or(4))),
-            Place::Named(name) => name,
-        };
-        let path = self.describe.as_ref().ok_or_else(|| Error::Unnamed(name.clone()))?;
-        let description = Description::open(path)?;
-        let problem = || wrong(path, format!("it has no register `{name}`"));
-        let found = description.find(name).ok_or_else(problem)?;
-        Ok((found.place, width.unwrap_or(found.register.bytes)))
-    }
-}
-
 impl Read {
     pub(crate) fn run(self) -> Result<(), Error> {
-        let (place, width) = self.access.locate()?;
+        let register = self.access.locate()?;
         let target = &self.access.target;
         let client = target.attach()?;
-        let mut bytes = [0; 8];
-        enabled(&client, place.region, || {
-            client.region(place.region).read_bytes(place.offset, &mut bytes[..usize::from(width)])
-        })
-        .map_err(target.failed())?;
-        target.print(&Value { value: Hex(u64::from_le_bytes(bytes)), width })
+        let read = enabled(&client, register.place.region, || register.read(&client));
+        let value = read.map_err(target.failed())?;
+        target.print(&Content::of(&register, value))
     }
 }
 
 impl Write {
     pub(crate) fn run(self) -> Result<(), Error> {
-        let (place, width) = self.access.locate()?;
-        let width = usize::from(width);
-        if width < 8 && self.value >> (width * 8) != 0 {
-            return Err(Error::TooWide { value: self.value, width });
-        }
+        let register = self.access.locate()?;
+        register.holds(self.value)?;
         let client = self.access.target.attach()?;
-        let bytes = self.value.to_le_bytes();
-        enabled(&client, place.region, || {
-            client.region(place.region).write_bytes(place.offset, &bytes[..width])
-        })
-        .map_err(self.access.target.failed())
+        enabled(&client, register.place.region, || register.write(&client, self.value))
+            .map_err(self.access.target.failed())
     }
 }
 
@@ -146,14 +101,28 @@ impl Dump {
 
 /// The value of a register.
 #[derive(Serialize)]
-struct Value {
+struct Content {
     value: Hex,
     width: u8,
+    /// The named bits that are set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bits: Option<String>,
 }
 
-impl Display for Value {
+impl Content {
+    fn of(register: &Register, value: u64) -> Self {
+        Content { value: Hex(value), width: register.width, bits: register.bits(value) }
+    }
+}
+
+impl Display for Content {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:#0width$x}", self.value.0, width = usize::from(self.width) * 2 + 2)
+        let Content { value, width, bits } = self;
+        write!(f, "{:#0digits$x}", value.0, digits = usize::from(*width) * 2 + 2)?;
+        match bits {
+            Some(bits) => writeln!(f, " ({bits})"),
+            None => writeln!(f),
+        }
     }
 }
 

@@ -13,15 +13,27 @@ pub(super) fn enabled<T>(
     region: RegionIndex,
     access: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
+    with_command(client, bits(region), access)
+}
+
+/// Runs accesses while the function decodes its BARs and may access memory.
+pub(super) fn as_bus_master<T>(client: &Client, accesses: impl FnOnce() -> Result<T>) -> Result<T> {
+    with_command(client, bits(RegionIndex::Bar0) | command::BUS_MASTER, accesses)
+}
+
+fn bits(region: RegionIndex) -> u16 {
+    if region == RegionIndex::Config { 0 } else { command::IO_SPACE | command::MEMORY_SPACE }
+}
+
+/// Runs something while bits of the command register are set.
+fn with_command<T>(client: &Client, bits: u16, run: impl FnOnce() -> Result<T>) -> Result<T> {
     let config = client.region(RegionIndex::Config);
-    let needed =
-        if region == RegionIndex::Config { 0 } else { command::IO_SPACE | command::MEMORY_SPACE };
     let before: u16 = config.read(cfg::COMMAND as u64)?;
-    if before & needed == needed {
-        return access();
+    if before & bits == bits {
+        return run();
     }
-    config.write(cfg::COMMAND as u64, before | needed)?;
-    let done = access();
+    config.write(cfg::COMMAND as u64, before | bits)?;
+    let done = run();
     config.write(cfg::COMMAND as u64, before)?;
     done
 }

@@ -4,8 +4,11 @@ mod access;
 mod act;
 mod bench;
 mod decode;
+mod dma;
 mod info;
 mod lspci;
+mod register;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -34,6 +37,8 @@ pub(crate) enum Command {
     Read(access::Read),
     Write(access::Write),
     Dump(access::Dump),
+    Watch(watch::Arguments),
+    Dma(dma::Arguments),
     Reset(act::Reset),
     Trigger(act::Trigger),
     Bench(bench::Arguments),
@@ -49,6 +54,8 @@ impl Command {
             Command::Read(arguments) => arguments.run(),
             Command::Write(arguments) => arguments.run(),
             Command::Dump(arguments) => arguments.run(),
+            Command::Watch(arguments) => arguments.run(),
+            Command::Dma(arguments) => arguments.run(),
             Command::Reset(arguments) => arguments.run(),
             Command::Trigger(arguments) => arguments.run(),
             Command::Bench(arguments) => arguments.run(),

@@ -1,5 +1,6 @@
-//! `vfu migrate`: moves the state of a device to another one.
+//! `vfu migrate`, `vfu save` and `vfu load`: move the state of a device.
 
+mod file;
 mod outcome;
 mod progress;
 
@@ -9,12 +10,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use vfio_user::client::Client;
-use vfio_user::client::{Migration, MigrationReport, MigrationSide};
+use serde::{Serialize, Serializer};
+use vfio_user::client::{Client, Migration, MigrationReport, MigrationSide};
 use vfio_user::protocol::MigrationFlags;
 
 use crate::error::Error;
 use crate::interrupted::Interrupted;
+use crate::print::print;
+pub(crate) use file::{Load, Save};
 use progress::Bar;
 
 /// Move the state of a running device to another device
@@ -45,6 +48,9 @@ pub(crate) struct Arguments {
     /// Leave the destination stopped, with the state loaded
     #[arg(long)]
     stopped: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl Arguments {
@@ -65,8 +71,7 @@ impl Arguments {
         });
         bar.finish();
         let moved = moved.map_err(|failure| outcome::of(failure, |side| self.socket(side)))?;
-        println!("{}", Summary(moved));
-        Ok(())
+        print(self.json, &Summary::of(&moved))
     }
 
     fn socket(&self, side: MigrationSide) -> &Path {
@@ -88,15 +93,35 @@ fn attach(socket: &Path) -> Result<Client, Error> {
     }
 }
 
-/// The line that reports a successful migration.
-struct Summary(MigrationReport);
+/// What a successful migration reports.
+#[derive(Serialize)]
+struct Summary {
+    bytes: u64,
+    /// Rounds while the source ran.
+    rounds: u32,
+    #[serde(rename = "downtime_seconds", serialize_with = "as_seconds")]
+    downtime: Duration,
+    /// Whether the destination runs.
+    is_running: bool,
+}
+
+fn as_seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64())
+}
+
+impl Summary {
+    fn of(report: &MigrationReport) -> Self {
+        let MigrationReport { rounds, bytes, downtime, is_running, .. } = *report;
+        Summary { bytes, rounds, downtime, is_running }
+    }
+}
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let MigrationReport { rounds, bytes, downtime, is_running, .. } = self.0;
-        let rounds_are = if rounds == 1 { "round" } else { "rounds" };
-        let (end, time) = if is_running { ("running", "down") } else { ("stopped", "stopped") };
-        write!(
+        let Summary { rounds, bytes, downtime, is_running } = self;
+        let rounds_are = if *rounds == 1 { "round" } else { "rounds" };
+        let (end, time) = if *is_running { ("running", "down") } else { ("stopped", "stopped") };
+        writeln!(
             f,
             "moved {bytes} bytes, {rounds} {rounds_are} while it ran; {time} for {downtime:.1?}; the \
              destination is {end}"

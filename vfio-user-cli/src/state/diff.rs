@@ -1,43 +1,67 @@
 //! Compares two streams.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
+use std::fmt::{self, Display, Formatter};
 
+use serde::Serialize;
+
+use super::memory::Run;
 use super::names::Names;
 use super::read::Stream;
 use super::value;
 
-/// Prints the differences: lines of the first stream with `-`, lines of the second with `+`.
-/// Returns the number of differences.
-pub(super) fn streams(
-    old: &Stream,
-    new: &Stream,
-    names: &Names,
-    out: &mut impl Write,
-) -> io::Result<usize> {
-    // A description belongs to one device.
-    let is_same = value::device(&old.hello) == value::device(&new.hello);
-    let none = Names::default();
-    let (before, after) = (facts(old, names), facts(new, if is_same { names } else { &none }));
-    let mut count = 0;
-    let names = before.keys().chain(after.keys().filter(|name| !before.contains_key(*name)));
-    for name in names {
-        let (before, after) = (before.get(name), after.get(name));
-        if before.map(|fact| &fact.value) == after.map(|fact| &fact.value) {
-            continue;
-        }
-        count += 1;
-        for (sign, fact) in [('-', before), ('+', after)] {
-            if let Some(fact) = fact {
-                writeln!(out, "{sign} {name} = {}", fact.text)?;
+/// What differs between two streams.
+#[derive(Serialize)]
+pub(super) struct Differences {
+    values: Vec<Difference>,
+    memory: Vec<Run>,
+}
+
+/// A value of one stream that the other one does not have.
+#[derive(Serialize)]
+struct Difference {
+    name: String,
+    old: Option<String>,
+    new: Option<String>,
+}
+
+impl Differences {
+    pub(super) fn between(old: &Stream, new: &Stream, names: &Names) -> Self {
+        // A description belongs to one device.
+        let is_same = value::device(&old.hello) == value::device(&new.hello);
+        let none = Names::default();
+        let mut before = facts(old, names);
+        let mut after = facts(new, if is_same { names } else { &none });
+        let added = after.keys().filter(|name| !before.contains_key(*name)).cloned();
+        let names: Vec<_> = before.keys().cloned().chain(added).collect();
+        let difference = |name: String| {
+            let (old, new) = (before.remove(&name), after.remove(&name));
+            let differ =
+                old.as_ref().map(|fact| &fact.value) != new.as_ref().map(|fact| &fact.value);
+            let [old, new] = [old, new].map(|fact| fact.map(|fact| fact.text));
+            differ.then_some(Difference { name, old, new })
+        };
+        let values = names.into_iter().filter_map(difference).collect();
+        Differences { values, memory: old.memory.differences(&new.memory) }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.values.is_empty() && self.memory.is_empty()
+    }
+}
+
+/// Lines of the first stream have a `-`, lines of the second one a `+`.
+impl Display for Differences {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for Difference { name, old, new } in &self.values {
+            for (sign, text) in [('-', old), ('+', new)] {
+                if let Some(text) = text {
+                    writeln!(f, "{sign} {name} = {text}")?;
+                }
             }
         }
+        self.memory.iter().try_for_each(|run| writeln!(f, "! memory of {run}"))
     }
-    for (bar, range) in old.memory.differences(&new.memory) {
-        count += 1;
-        writeln!(out, "! memory of BAR {bar} {:#x}..{:#x}", range.start, range.end)?;
-    }
-    Ok(count)
 }
 
 /// A value for comparison, and its text, which may leave out parts.

@@ -1,12 +1,30 @@
 //! Shared memory as a stream describes it.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
 
+use serde::Serialize;
 use vfio_user::migration::{Content, Memory};
+
+use crate::hex::Hex;
 
 /// The size of a page in bytes.
 pub(super) const PAGE: u64 = 4096;
+
+/// A range of a BAR.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Run {
+    bar: u8,
+    start: Hex,
+    end: Hex,
+}
+
+impl Display for Run {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "BAR {} {}..{}", self.bar, self.start, self.end)
+    }
+}
 
 /// The pages with nonzero bytes, by BAR and offset. Later parts of a stream overwrite earlier ones.
 #[derive(Debug, Default)]
@@ -61,12 +79,12 @@ impl Image {
     }
 
     /// Returns the runs of nonzero pages of each BAR.
-    pub(super) fn runs(&self) -> Vec<(u8, Range<u64>)> {
+    pub(super) fn runs(&self) -> Vec<Run> {
         runs(self.pages.keys().copied())
     }
 
     /// Returns the runs of pages that differ.
-    pub(super) fn differences(&self, other: &Image) -> Vec<(u8, Range<u64>)> {
+    pub(super) fn differences(&self, other: &Image) -> Vec<Run> {
         let one = self.pages.iter().filter(|(at, bytes)| other.pages.get(at) != Some(bytes));
         let added = other.pages.keys().filter(|at| !self.pages.contains_key(at));
         let mut pages: Vec<_> = one.map(|(at, _)| *at).chain(added.copied()).collect();
@@ -75,14 +93,13 @@ impl Image {
     }
 }
 
-fn runs(pages: impl Iterator<Item = (u8, u64)>) -> Vec<(u8, Range<u64>)> {
-    let mut runs: Vec<(u8, Range<u64>)> = Vec::new();
+fn runs(pages: impl Iterator<Item = (u8, u64)>) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
     for (bar, page) in pages {
+        let end = Hex(page.saturating_add(PAGE));
         match runs.last_mut() {
-            Some((last, run)) if *last == bar && run.end == page => {
-                run.end = page.saturating_add(PAGE);
-            }
-            _ => runs.push((bar, page..page.saturating_add(PAGE))),
+            Some(last) if last.bar == bar && last.end == Hex(page) => last.end = end,
+            _ => runs.push(Run { bar, start: Hex(page), end }),
         }
     }
     runs
@@ -106,17 +123,21 @@ mod tests {
         image
     }
 
+    fn run(range: Range<u64>) -> Run {
+        Run { bar: 2, start: Hex(range.start), end: Hex(range.end) }
+    }
+
     #[test]
     fn later_parts_win() {
         let written =
             image(&[(PAGE - 2, Content::Bytes(&[1, 2, 3])), (PAGE * 5, Content::Bytes(&[9]))]);
-        assert_eq!(written.runs(), [(2, 0..PAGE * 2), (2, PAGE * 5..PAGE * 6)]);
+        assert_eq!(written.runs(), [run(0..PAGE * 2), run(PAGE * 5..PAGE * 6)]);
         let cleared = image(&[
             (PAGE - 2, Content::Bytes(&[1, 2, 3])),
             (PAGE, Content::Zeros(u64::MAX - PAGE)),
         ]);
-        assert_eq!(cleared.runs(), [(2, 0..PAGE)]);
-        assert_eq!(written.differences(&cleared), [(2, PAGE..PAGE * 2), (2, PAGE * 5..PAGE * 6)]);
+        assert_eq!(cleared.runs(), [run(0..PAGE)]);
+        assert_eq!(written.differences(&cleared), [run(PAGE..PAGE * 2), run(PAGE * 5..PAGE * 6)]);
         assert_eq!(cleared.differences(&written), written.differences(&cleared));
         assert!(image(&[(0, Content::Bytes(&[0; 9])), (0, Content::Zeros(1))]).runs().is_empty());
     }

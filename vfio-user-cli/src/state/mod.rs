@@ -7,13 +7,13 @@ mod print;
 mod read;
 mod value;
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use crate::error::Error;
+use crate::print::print;
 
 /// Print the state in a file, with the names of its sections and fields
 #[derive(Debug, Args)]
@@ -26,27 +26,23 @@ pub(crate) struct Arguments {
     /// Print the bits of registers by name; the file holds the device's output of `--describe=json`
     #[arg(long, value_name = "JSON")]
     describe: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl Arguments {
     pub(crate) fn run(self) -> Result<ExitCode, Error> {
-        let mut out = io::BufWriter::new(io::stdout().lock());
         let stream = read::Stream::open(&self.file)?;
         let names = self.describe.as_ref().map(|path| names::Names::open(path, &stream.hello));
         let names = names.transpose()?.unwrap_or_default();
-        let code = match &self.diff {
-            None => {
-                print::stream(&stream, &names, &mut out)?;
-                ExitCode::SUCCESS
-            }
-            Some(other) => {
-                match diff::streams(&stream, &read::Stream::open(other)?, &names, &mut out)? {
-                    0 => ExitCode::SUCCESS,
-                    _ => ExitCode::FAILURE,
-                }
-            }
+        let Some(other) = &self.diff else {
+            print(self.json, &print::Content::of(&stream, &names))?;
+            return Ok(ExitCode::SUCCESS);
         };
-        out.flush()?;
-        Ok(code)
+        let other = read::Stream::open(other)?;
+        let differences = diff::Differences::between(&stream, &other, &names);
+        print(self.json, &differences)?;
+        Ok(if differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

@@ -1,10 +1,15 @@
 //! Tests of the commands that attach to a device, as processes.
 
+mod dma;
+mod usage;
+mod watch;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
+use tempfile::NamedTempFile;
 use vfio_user::client::Client;
-use vfio_user::{Device, PciDevice, RegisterBlock};
+use vfio_user::{Cx, Device, DmaError, PciDevice, Register, RegisterBlock, Virtual};
 use vfio_user_tests::lspci;
 use vfio_user_tests::serve::Running;
 
@@ -41,6 +46,27 @@ struct Card {
     data: [u16; 4],
     #[block(0x100, bar = 0, stride = 0x40)]
     queues: [Queue; 3],
+    #[reg(0x200, bar = 0, ro, read_with = Self::tick)]
+    ticks: Virtual<u32>,
+    #[reg(0x204, bar = 0)]
+    mode: Mode,
+    /// What `copy` doubles, and where to.
+    #[reg(0x208, bar = 0)]
+    source: u64,
+    #[reg(0x210, bar = 0)]
+    target: u64,
+    #[reg(0x218, bar = 0, write_with = Self::start)]
+    copy: u32,
+    reads: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Register)]
+#[register(u32)]
+struct Mode {
+    #[field(bit = 0)]
+    enable: bool,
+    #[field(bits = 4..=7)]
+    speed: u8,
 }
 
 #[derive(Clone, Copy, Default, RegisterBlock)]
@@ -57,12 +83,44 @@ struct Channel {
     head: u8,
 }
 
+struct Fetched(Result<Vec<u8>, DmaError>);
+
 impl Device for Card {
-    type Event = ();
+    type Event = Fetched;
+
+    /// Writes twice what it has read, and then ends.
+    fn event(&mut self, cx: &mut Cx<'_, Self>, Fetched(bytes): Fetched) {
+        let Ok(Ok(bytes)) = bytes.map(<[u8; 4]>::try_from) else { return };
+        let twice = u32::from_le_bytes(bytes).wrapping_mul(2);
+        if cx.dma().write(self.target, &twice.to_le_bytes()).is_ok() {
+            self.copy = 0;
+        }
+    }
+}
+
+impl Card {
+    /// Counts its reads.
+    fn tick(&mut self, _: &mut Cx<'_, Self>) -> u32 {
+        self.reads += 1;
+        self.reads
+    }
+
+    fn start(&mut self, cx: &mut Cx<'_, Self>, _: u32) {
+        self.copy = 1;
+        cx.fetch(self.source, 4, Fetched);
+    }
 }
 
 fn card() -> Running {
     Running::at_path(Card::default)
+}
+
+/// Returns the description of the card, and the option that gives it to a command.
+fn description() -> (NamedTempFile, String) {
+    let file = NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), vfio_user::describe::json(&Card::DESCRIPTOR)).unwrap();
+    let option = format!("--describe={}", file.path().display());
+    (file, option)
 }
 
 #[test]
@@ -105,9 +163,7 @@ fn registers_are_read_and_written_by_place() {
 #[test]
 fn registers_are_read_and_written_by_name() {
     let card = card();
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), vfio_user::describe::json(&Card::DESCRIPTOR)).unwrap();
-    let describe = format!("--describe={}", file.path().display());
+    let (_file, describe) = description();
     let read = |name| printed("read", card.path(), &[name, &describe]);
     assert_eq!(read("status"), "0x00001234\n");
     for (name, value) in [("data[3]", "0x0003"), ("queues[2].channels[1].head", "0x05")] {
@@ -116,6 +172,13 @@ fn registers_are_read_and_written_by_name() {
     }
     assert_eq!(printed("read", card.path(), &["bar0+0x1ac", "--width=1"]), "0x05\n");
     assert_eq!(read("queues[0].tail"), "0x0000000000000000\n");
+    printed("write", card.path(), &["mode", "0x31", &describe]);
+    assert_eq!(read("mode"), "0x00000031 (enable, speed=3)\n");
+    let json = printed("read", card.path(), &["mode", &describe, "--json"]);
+    assert!(json.contains("\"bits\": \"enable, speed=3\""), "{json}");
+    // Bits are those of the whole register.
+    let low = printed("read", card.path(), &["mode", &describe, "--width=1"]);
+    assert_eq!(low, "0x31\n");
     for wrong in ["state", "data", "data[4]", "status[0].x", "queues[3].tail", "queues.tail"] {
         let error = error("read", card.path(), &[wrong, &describe]);
         assert!(error.contains(&format!("it has no register `{wrong}`")), "{error}");
