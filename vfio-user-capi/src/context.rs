@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::device::{ContextPointer, Device};
 use crate::log::Sink;
 use crate::quiesce::Quiesce;
+use crate::quirks::Quirks;
 use crate::region::{RegionSetup, errno_of};
 
 /// `vfu_ctx_t`.
@@ -47,6 +48,10 @@ pub struct Context {
     pub(crate) client: Cell<Client>,
     /// The number of requests of clients.
     pub(crate) requests: Cell<u64>,
+    /// The data that the client accepts in one message, in bytes.
+    pub(crate) max_data: Cell<u64>,
+    /// What the quirks need to know of the client.
+    pub(crate) quirks: Quirks,
     /// Whether it is being destroyed.
     pub(crate) is_ending: Cell<bool>,
     /// Until the device is realized.
@@ -94,6 +99,8 @@ impl Context {
             wake: EventFd::new().map_err(|error| errno_of(&error))?,
             client: Cell::new(Client::None),
             requests: Cell::new(0),
+            max_data: Cell::new(0),
+            quirks: Quirks::default(),
             is_ending: Cell::new(false),
             socket: RefCell::new(Some(socket.any_memory_file())),
             server: RefCell::new(Some(Server::new().map_err(|error| errno_of_server(&error))?)),

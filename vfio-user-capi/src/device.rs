@@ -9,13 +9,16 @@ use vfio_user::Dma;
 use vfio_user::function::{
     Admission, BackgroundWork, Function, Interrupts, Migrate, Region, ShadowDoorbells, Step,
 };
-use vfio_user::protocol::{Errno, IrqIndex, MigrationState, RegionIndex};
+use vfio_user::protocol::{Capabilities, Errno, IrqIndex, MigrationState, RegionIndex};
 
 use crate::abi::{CONFIG_REGION, REGIONS, ResetType, region_flag};
 use crate::callbacks::Access;
 use crate::context::Context;
 use crate::quiesce::Quieted;
 use crate::region::RegionSetup;
+
+/// The number of descriptors that libvfio-user accepts in one message.
+const MAX_MSG_FDS: u32 = 8;
 
 /// A context that outlives its server.
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +129,12 @@ impl Function for Device {
         let context = self.context.get();
         if context.call_reset(ResetType::Device).is_ok() {
             context.migration_state.set(MigrationState::Running);
+        }
+    }
+
+    fn announce(&self, capabilities: &mut Capabilities) {
+        if self.context.get().is_compatible {
+            capabilities.max_msg_fds = MAX_MSG_FDS;
         }
     }
 

@@ -15,6 +15,9 @@ use crate::boundary::Result;
 use crate::context::Context;
 use crate::region::errno_of;
 
+/// The size of a page.
+const SMALL_PAGE: usize = 4096;
+
 impl Context {
     /// Tells the program of a region that the client has mapped.
     pub(crate) fn note_mapped(&self, iova: u64) {
@@ -112,7 +115,11 @@ impl Context {
     pub(crate) fn read_part(&self, part: &ScatterGather, data: &mut [u8]) -> Result<()> {
         let iova = part.iova();
         if self.has_to_serve(iova)? {
-            return self.serve_while(|dma| dma.read(iova, data));
+            let chunk = self.chunk();
+            return self.serve_while(move |dma| {
+                let mut parts = (iova..).step_by(chunk).zip(data.chunks_mut(chunk));
+                parts.try_for_each(|(iova, part)| dma.read(iova, part))
+            });
         }
         self.dma.read(iova, data).map_err(|error| errno_of_dma(&error))
     }
@@ -123,7 +130,11 @@ impl Context {
         }
         let iova = part.iova();
         if self.has_to_serve(iova)? {
-            return self.serve_while(|dma| dma.write(iova, data));
+            let chunk = self.chunk();
+            return self.serve_while(move |dma| {
+                let mut parts = (iova..).step_by(chunk).zip(data.chunks(chunk));
+                parts.try_for_each(|(iova, part)| dma.write(iova, part))
+            });
         }
         self.dma.write(iova, data).map_err(|error| errno_of_dma(&error))
     }
@@ -134,6 +145,11 @@ impl Context {
         let region = self.dma.region(iova).ok_or(Errno::ENOENT)?;
         let is_by_messages = region.address().is_none() && region.file().is_none();
         Ok(is_by_messages && !self.is_serving())
+    }
+
+    /// Returns the length of a message: some clients of libvfio-user take one at a time.
+    fn chunk(&self) -> usize {
+        usize::try_from(self.max_data.get()).unwrap_or(usize::MAX).clamp(1, 1 << 20)
     }
 
     /// Runs a transfer on a thread that waits for the client's answers, and the server meanwhile.
@@ -188,7 +204,7 @@ fn info(region: &DmaSegment) -> DmaInfo {
     let iova = vec(usize::try_from(region.iova()).unwrap_or(usize::MAX), len);
     let Some(start) = region.address() else {
         let (vaddr, mapping) = (ptr::null_mut(), vec(0, 0));
-        return DmaInfo { iova, vaddr, mapping, page_size: 0, prot };
+        return DmaInfo { iova, vaddr, mapping, page_size: SMALL_PAGE, prot };
     };
     let page_size = page_size(region);
     let first = start.as_ptr().addr() & !(page_size - 1);
@@ -199,10 +215,9 @@ fn info(region: &DmaSegment) -> DmaInfo {
 
 /// Returns the size of the pages of a region's file, which may be huge ones.
 fn page_size(region: &DmaSegment) -> usize {
-    const SMALL: usize = 4096;
     let file = region.file().and_then(|(file, _)| nix::sys::stat::fstat(file).ok());
     let size = file.and_then(|stat| usize::try_from(stat.st_blksize).ok());
-    size.filter(|size| size.is_power_of_two()).unwrap_or(SMALL)
+    size.filter(|size| size.is_power_of_two()).unwrap_or(SMALL_PAGE)
 }
 
 /// Returns the nearest number.

@@ -23,4 +23,5 @@ mod dma;
 mod log;
 mod migration;
 mod quiesce;
+mod quirks;
 mod region;

@@ -5,7 +5,7 @@ use std::ffi::c_int;
 use nix::errno::Errno;
 use vfio_user::function::Admission;
 use vfio_user::migration::next;
-use vfio_user::protocol::{Command, MigrationState};
+use vfio_user::protocol::{Command, MigrationState, Version};
 
 use crate::abi::CONFIG_REGION;
 use crate::boundary::Result;
@@ -21,7 +21,12 @@ const DEVICE_STATE: u32 = 2;
 impl Context {
     /// Decides whether a request is done now: some need a quiet device.
     pub(crate) fn admit(&self, command: Command, payload: &[u8]) -> Admission {
-        self.requests.set(self.requests.get() + 1);
+        if command == Command::Version {
+            let client = Version::decode(payload).map(|version| version.capabilities);
+            self.max_data.set(client.map_or(0, |client| client.max_data_xfer_size));
+        } else {
+            self.requests.set(self.requests.get() + 1);
+        }
         if let Err(errno) = self.check_request(command, payload) {
             return Admission::Refused(errno.into());
         }
@@ -35,7 +40,7 @@ impl Context {
         }
     }
 
-    fn check_request(&self, command: Command, _payload: &[u8]) -> Result<()> {
+    fn check_request(&self, command: Command, payload: &[u8]) -> Result<()> {
         let has_room = || match self.max_dma_regions.get() {
             Some(most) => self.dma.regions().len() < most,
             None => true,
@@ -43,20 +48,8 @@ impl Context {
         if command == Command::DmaMap && !has_room() {
             return Err(Errno::EINVAL);
         }
-        let is_stopped =
-            matches!(self.migration_state.get(), MigrationState::Stop | MigrationState::StopCopy);
-        let is_allowed = matches!(
-            command,
-            Command::RegionRead
-                | Command::RegionWrite
-                | Command::DeviceFeature
-                | Command::MigDataRead
-        );
-        // Without the quirk a stopped device takes every request, as the specification says.
-        if self.is_compatible && is_stopped && !is_allowed {
-            return Err(Errno::EINVAL);
-        }
-        Ok(())
+        // Without the quirks a stopped device takes every request, as the specification says.
+        if self.is_compatible { self.check_quirks(command, payload) } else { Ok(()) }
     }
 
     fn needs_quiet(&self, command: Command, payload: &[u8]) -> bool {
@@ -114,7 +107,7 @@ fn number(state: MigrationState) -> Option<c_int> {
 }
 
 /// Returns a word of a payload, in the order of the protocol.
-fn word(payload: &[u8], offset: usize) -> Option<u32> {
+pub(crate) fn word(payload: &[u8], offset: usize) -> Option<u32> {
     let bytes = payload.get(offset..offset + 4)?;
     bytes.try_into().ok().map(u32::from_le_bytes)
 }

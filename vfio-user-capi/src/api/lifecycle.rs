@@ -104,9 +104,12 @@ fn run(context: &Context) -> Result<c_int> {
         if context.quiesce.get() == Quiesce::Quiet {
             context.quiesce.set(Quiesce::Idle);
         }
-        check_client(context)?;
+        let served = context.requests.get() - before;
+        // A client that leaves after requests is reported by the next call.
+        if !context.is_nonblocking || served == 0 || context.is_quiescing() {
+            check_client(context)?;
+        }
         if context.is_nonblocking {
-            let served = context.requests.get() - before;
             return Ok(c_int::try_from(served).unwrap_or(c_int::MAX));
         }
     }

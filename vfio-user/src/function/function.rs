@@ -13,7 +13,7 @@ use crate::interrupt::Interrupts;
 use crate::limits::Limits;
 use crate::model::{DataMatch, Region};
 use crate::monitor::{Answer, Question, Recorder};
-use crate::protocol::{Command, Errno, IrqIndex, RegionIndex};
+use crate::protocol::{Capabilities, Command, Errno, IrqIndex, RegionIndex};
 
 /// A PCI function as a client sees it: regions, interrupts, memory.
 ///
@@ -105,7 +105,7 @@ pub trait Function: Migrate + BackgroundWork + Send {
     }
 
     /// Decides whether a step may be done now. Called before every request of the client, and
-    /// before the cleanup after it has left.
+    /// before the cleanup after it has left. A version cannot wait: [`Admission::Later`] admits it.
     ///
     /// A function that must finish work of its own first returns [`Admission::Later`]: the step,
     /// and everything that follows it, waits. The server asks again whenever the function's
@@ -117,6 +117,11 @@ pub trait Function: Migrate + BackgroundWork + Send {
 
     /// Resets everything but the client's own settings to the power-on state.
     fn reset(&mut self);
+
+    /// Lowers what the server announces to clients; it accepts no less than before.
+    fn announce(&self, capabilities: &mut Capabilities) {
+        let _ = capabilities;
+    }
 
     /// Runs when a client has attached.
     fn connected(&mut self) {}

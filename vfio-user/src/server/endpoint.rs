@@ -217,6 +217,16 @@ impl Endpoint {
         has_changed
     }
 
+    /// Returns whether other threads can use memory by messages, and their requests are not waited
+    /// for yet.
+    pub(super) fn has_new_holder(&self) -> bool {
+        let dma = self.function.dma();
+        self.session.is_some()
+            && dma.is_shared()
+            && !self.registrations.has_transfers()
+            && dma.transfers().wake().is_some()
+    }
+
     /// Returns whether other clients may connect.
     pub(super) fn listens(&self) -> bool {
         self.socket.listener().is_some()

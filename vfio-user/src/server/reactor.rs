@@ -179,6 +179,7 @@ impl Reactor {
     pub(super) fn process(&mut self, own: &mut Own<'_>) -> Result<bool> {
         self.ensure_watchdog();
         self.wait(Some(Duration::ZERO), PollScope::Due)?;
+        self.note_new_holders();
         self.turn(own, false);
         self.set_alarm()?;
         self.outcome()
@@ -330,6 +331,16 @@ impl Reactor {
                 self.now.push(index);
             } else {
                 self.polls.set(index, endpoint.next_look());
+            }
+        }
+    }
+
+    /// Gives a turn to devices whose memory was given to other threads outside of a turn, to notice
+    /// their requests from then on.
+    fn note_new_holders(&mut self) {
+        for (index, endpoint) in self.endpoints.iter().enumerate() {
+            if endpoint.as_ref().is_some_and(Endpoint::has_new_holder) {
+                self.now.push(index);
             }
         }
     }

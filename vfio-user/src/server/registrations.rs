@@ -103,6 +103,11 @@ impl Registrations {
         }
     }
 
+    /// Returns whether requests of other threads are waited for.
+    pub(super) fn has_transfers(&self) -> bool {
+        self.transfers.is_some()
+    }
+
     /// Updates the eventfd that exists while other threads may send requests to the client.
     pub(super) fn transfers(
         &mut self,

@@ -77,6 +77,11 @@ fn negotiate(
     if header.command() != Ok(Command::Version) {
         return Err(refused);
     }
+    let step = Step::Request { command: Command::Version, payload };
+    let admission = guarded(|| function.admit(step)).map_err(|panicked| (Errno::EIO, panicked))?;
+    if let Admission::Refused(errno) = admission {
+        return Err((errno, SessionError::Version));
+    }
     let negotiated = handlers::version(payload, &fds, &offered(ours, function), reply, close_queue)
         .map_err(|errno| (errno, SessionError::Version))?;
     function.dma().transfers().attach(&negotiated.client);
@@ -139,7 +144,9 @@ fn conclude(
 /// Returns the capabilities that the server offers for this device.
 fn offered(ours: &Capabilities, function: &dyn Function) -> Capabilities {
     let migration = function.migration_state().map(|_| MigrationCapability::default());
-    Capabilities { migration: ours.migration.or(migration), ..ours.clone() }
+    let mut offered = Capabilities { migration: ours.migration.or(migration), ..ours.clone() };
+    function.announce(&mut offered);
+    offered
 }
 
 /// Executes a request and fills in the reply.
