@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::steps::is_request;
 use crate::tape::{Entry, Header, RecordingError, TapeReader, TapeWriter, Timed};
@@ -137,7 +138,7 @@ impl Parts {
     /// Writes a recording of these steps.
     fn write(&self, path: &Path, kept: &[usize]) -> Result<(), RecordingError> {
         let mut tape = TapeWriter::new(BufWriter::new(File::create(path)?), &self.header)?;
-        let mut last = std::time::Duration::ZERO;
+        let mut last = Duration::ZERO;
         let steps = kept.iter().flat_map(|step| &self.steps[*step]);
         for Timed { time, entry, .. } in self.head.iter().chain(steps) {
             last = last.max(*time);
@@ -221,7 +222,8 @@ mod tests {
             prop_assert!(is_minimal);
             prop_assert_eq!(&search.kept, &needed);
             // Each needed step costs two runs for each size; the rest is cut away in large parts.
-            prop_assert!(search.runs <= 12 * 2 * (needed.len() as u32 + 1), "{} runs", search.runs);
+            let runs = usize::try_from(search.runs).unwrap();
+            prop_assert!(runs <= 12 * 2 * (needed.len() + 1), "{runs} runs");
         }
 
         #[test]
