@@ -39,7 +39,7 @@ impl Arguments {
         let text = if self.names.is_empty() && self.poke.is_empty() {
             let snapshot = Snapshot::take(&mut client).map_err(failed(&self.path))?;
             if self.prometheus {
-                prometheus::text(&snapshot)
+                prometheus::text(&snapshot, &self.path)
             } else {
                 self.format(&snapshot, text::of(&snapshot))?
             }
