@@ -117,7 +117,7 @@ fn an_access_with_more_data_is_refused() {
     assert_eq!(client.read(0, 0, 4096).len(), 4096);
     assert_eq!(client.try_read(0, 0, 4097), Err(errno::EINVAL));
     assert_eq!(client.try_write(0, 0, &[0; 4097]), Err(errno::EINVAL));
-    assert_eq!(client.try_write(0, 0, &[0; 70_000]), Err(errno::E2BIG), "it is skipped");
+    assert_eq!(client.try_write(0, 0, &vec![0; 70_000]), Err(errno::E2BIG), "it is skipped");
     client.sync();
 }
 

@@ -6,6 +6,7 @@ use crate::recorder::Recorder;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Register)]
 #[register(u16)]
+#[expect(clippy::struct_excessive_bools, reason = "they are bits of a register")]
 struct Control {
     #[field(bit = 0)]
     enable: bool,
@@ -76,6 +77,7 @@ impl Policies {
         self.read
     }
 
+    #[expect(clippy::unused_self, reason = "the signature of a hook")]
     fn ticks(&mut self, _: &mut Cx<'_, Self>) -> u32 {
         77
     }
