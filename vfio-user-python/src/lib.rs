@@ -2,8 +2,8 @@
 //! engine, and its client.
 //!
 //! The package's Python code declares, names and types; this module has the data and the calls.
-//! [`declaration`] turns a class into a `Descriptor`, [`core`] holds the registers of an object,
-//! [`device`] implements the library's traits for it.
+//! `declaration` turns a class into a `Descriptor`, `core` holds the registers of an object,
+//! `device` implements the library's traits for it.
 
 #![expect(clippy::needless_pass_by_value, reason = "arguments come from Python as values")]
 
