@@ -74,6 +74,11 @@ const _: () = {
         Nic: __vfio_user::Device,
     {
         const DESCRIPTOR: __vfio_user::Descriptor = __DESCRIPTOR;
+        const EVENTS: ::core::option::Option<__vfio_user::EventCodec<Self::Event>> = {
+            #[allow(unused_imports)]
+            use __vfio_user::NotRecorded as _;
+            __vfio_user::Recordable::<Self::Event>::CODEC
+        };
         fn load(&self, __slot: __vfio_user::Slot) -> u64 {
             let (__within, __slot) = __vfio_user::enter(__BLOCKS, 1, __slot);
             match (__within, __slot.register) {
