@@ -116,7 +116,7 @@ fn demo_shows_the_whole_way() {
         "MSI-X with 2 vectors",
         "copier.set_start(1)                  1 interrupt",
         "bytes that the device has to copy",
-        "scratch       1      2  0x1234ff78",
+        "scratch       2      2  0x1234ff78",
         "msix 0: raised 1, delivered 1",
         "round 3  ",
         "stopped  ",
