@@ -8,6 +8,7 @@ mod accesses;
 mod aliasing;
 mod byte_lanes;
 mod capabilities;
+mod content;
 mod coverage;
 mod element;
 mod elements;

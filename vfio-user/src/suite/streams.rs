@@ -5,8 +5,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::on_bench;
 use super::schema::{is_blessed, said};
+use super::{content, on_bench};
 use crate::bench::Bench;
 use crate::device::PciDevice;
 use crate::migration::{FORMAT, Field, Frame, Section, StreamError, StreamReader, sections};
@@ -94,7 +94,7 @@ fn check<D: PciDevice>(
             ));
         }
         if is_current(&path, &stream) {
-            let is_same = bench.state() == stream;
+            let is_same = content::is_same(&bench.state(), &stream);
             current = Some((path, stream, is_same));
         }
     }
