@@ -14,7 +14,8 @@ use crate::error::Error;
 /// Print what a running device is doing, by its monitor
 ///
 /// The program of the device has to be started with --monitor=PATH. Nothing of it has side effects,
-/// and the device keeps its client.
+/// and the device keeps its client. While a hook does not return, the hook is printed, and what is
+/// known without it: accesses, times of hooks, the last accesses.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Socket of the monitor

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
-use vfio_user::monitor::Vector;
+use vfio_user::monitor::{Counters, Mapping, UnmodelledPlace, Vector};
 
 use super::snapshot::Snapshot;
 
@@ -62,12 +62,14 @@ pub(super) fn text(snapshot: &Snapshot, monitor: &Path) -> String {
     let monitor = &monitor.to_string_lossy();
     let mut metrics = Metrics { text: String::new(), snapshot, monitor };
     metrics.device();
-    metrics.sums();
     metrics.accesses();
-    metrics.interrupts();
-    metrics.dma();
     metrics.hooks();
-    metrics.unmodelled();
+    if let Some(answers) = snapshot.answers() {
+        metrics.sums(&answers.counters);
+        metrics.interrupts(&answers.interrupts);
+        metrics.dma(&answers.dma);
+        metrics.unmodelled(&answers.unmodelled);
+    }
     metrics.text
 }
 
@@ -96,16 +98,20 @@ impl Metrics<'_> {
         self.gauge("device_info", "The device.").add(&labels, 1);
         let observed = seconds(device.nanoseconds);
         self.gauge("observed_seconds", "Time since the counters were zero.").add(&[], observed);
+        let answers = u8::from(self.snapshot.answers().is_some());
+        self.gauge("answers", "0 while a hook does not return, otherwise 1.").add(&[], answers);
     }
 
-    fn sums(&mut self) {
-        let counters = &self.snapshot.counters;
+    fn sums(&mut self, counters: &Counters) {
         self.counter("reads_total", "Reads of registers and of all else.").add(&[], counters.reads);
         self.counter("writes_total", "Writes.").add(&[], counters.writes);
         let mut refused = self.counter("refused_total", "Accesses, or parts, without effect.");
         for one in &counters.refused {
             refused.add(&[("reason", &one.reason)], one.count);
         }
+        self.counter("dma_read_bytes_total", "Bytes read by DMA.").add(&[], counters.dma_read);
+        self.counter("dma_written_bytes_total", "Bytes written by DMA.")
+            .add(&[], counters.dma_written);
     }
 
     fn accesses(&mut self) {
@@ -121,13 +127,9 @@ impl Metrics<'_> {
         }
     }
 
-    fn interrupts(&mut self) {
-        let vectors: Vec<_> = self
-            .snapshot
-            .interrupts
-            .iter()
-            .map(|vector| (vector, vector.vector.to_string()))
-            .collect();
+    fn interrupts(&mut self, vectors: &[Vector]) {
+        let vectors: Vec<_> =
+            vectors.iter().map(|vector| (vector, vector.vector.to_string())).collect();
         let metrics: [(&str, &str, &str, Value); 4] = [
             ("interrupts_raised_total", "counter", "Interrupts that were raised.", |v| v.raised),
             ("interrupts_delivered_total", "counter", "Eventfds signalled.", |v| v.delivered),
@@ -142,14 +144,10 @@ impl Metrics<'_> {
         }
     }
 
-    fn dma(&mut self) {
-        let Snapshot { counters, dma, .. } = self.snapshot;
-        self.counter("dma_read_bytes_total", "Bytes read by DMA.").add(&[], counters.dma_read);
-        self.counter("dma_written_bytes_total", "Bytes written by DMA.")
-            .add(&[], counters.dma_written);
-        self.gauge("dma_mappings", "Ranges that the client has mapped.").add(&[], dma.len());
+    fn dma(&mut self, mappings: &[Mapping]) {
+        self.gauge("dma_mappings", "Ranges that the client has mapped.").add(&[], mappings.len());
         let bytes: u128 =
-            dma.iter().map(|one| u128::from(one.last.saturating_sub(one.iova)) + 1).sum();
+            mappings.iter().map(|one| u128::from(one.last.saturating_sub(one.iova)) + 1).sum();
         self.gauge("dma_mapped_bytes", "Bytes that the client has mapped.").add(&[], bytes);
     }
 
@@ -165,10 +163,8 @@ impl Metrics<'_> {
         }
     }
 
-    fn unmodelled(&mut self) {
-        let places: Vec<_> = self
-            .snapshot
-            .unmodelled
+    fn unmodelled(&mut self, places: &[UnmodelledPlace]) {
+        let places: Vec<_> = places
             .iter()
             .map(|place| (place, place.bar.to_string(), format!("{:#x}", place.offset)))
             .collect();

@@ -20,30 +20,72 @@ macro_rules! only {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Snapshot {
     pub(super) device: DeviceInfo,
+    pub(super) accesses: Vec<AccessCount>,
+    pub(super) hooks: Vec<HookTime>,
+    pub(super) last: Vec<LastAccess>,
+    #[serde(flatten)]
+    pub(super) state: State,
+}
+
+/// What only the thread of the device knows.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum State {
+    Answered(Answers),
+    /// A hook does not return.
+    Unanswered {
+        /// The reason that the monitor gives.
+        unanswered: String,
+    },
+}
+
+/// The answers of the thread of the device.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Answers {
     pub(super) counters: Counters,
     pub(super) registers: Vec<RegisterValue>,
-    pub(super) accesses: Vec<AccessCount>,
     pub(super) interrupts: Vec<Vector>,
     pub(super) dma: Vec<Mapping>,
-    pub(super) hooks: Vec<HookTime>,
     pub(super) unmodelled: Vec<UnmodelledPlace>,
-    pub(super) last: Vec<LastAccess>,
 }
 
 impl Snapshot {
     pub(super) fn take(client: &mut Client) -> Result<Self, ClientError> {
+        let device = device(client)?;
+        // The state comes first: its sums do not exceed those of the lists that follow.
+        let state = match Answers::take(client) {
+            Ok(answers) => State::Answered(answers),
+            Err(ClientError::Refused(unanswered)) => State::Unanswered { unanswered },
+            Err(error) => return Err(error),
+        };
         Ok(Snapshot {
-            device: device(client)?,
+            device,
+            accesses: accesses(client)?,
+            hooks: client.all(|from| Request::Hooks { from }, |reply| only!(reply, Hooks))?,
+            last: last(client)?,
+            state,
+        })
+    }
+
+    /// Returns what the thread of the device has answered.
+    pub(super) fn answers(&self) -> Option<&Answers> {
+        match &self.state {
+            State::Answered(answers) => Some(answers),
+            State::Unanswered { .. } => None,
+        }
+    }
+}
+
+impl Answers {
+    fn take(client: &mut Client) -> Result<Self, ClientError> {
+        Ok(Answers {
             counters: counters(client)?,
             registers: client
                 .all(|from| Request::Registers { from }, |reply| only!(reply, Registers))?,
-            accesses: accesses(client)?,
             interrupts: interrupts(client)?,
             dma: client.all(|from| Request::Dma { from }, |reply| only!(reply, Dma))?,
-            hooks: client.all(|from| Request::Hooks { from }, |reply| only!(reply, Hooks))?,
             unmodelled: client
                 .all(|from| Request::Unmodelled { from }, |reply| only!(reply, Unmodelled))?,
-            last: last(client)?,
         })
     }
 }

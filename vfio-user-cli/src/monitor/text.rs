@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use vfio_user::monitor::{RegisterValue, UnmodelledPlace, Vector};
+use vfio_user::monitor::{
+    AccessCount, Counters, DeviceInfo, HookTime, LastAccess, Mapping, RegisterValue,
+    UnmodelledPlace, Vector,
+};
 
-use super::snapshot::Snapshot;
+use super::snapshot::{Answers, Snapshot, State};
 use crate::error::printable;
 
 /// The number of last accesses that are printed.
@@ -46,21 +49,29 @@ impl Table {
 
 /// Returns everything.
 pub(super) fn of(snapshot: &Snapshot) -> String {
-    let parts = [
-        head(snapshot),
-        all_registers(snapshot),
-        others(snapshot),
-        interrupts(&snapshot.interrupts),
-        dma(snapshot),
-        hooks(snapshot),
-        unmodelled(&snapshot.unmodelled),
-        last(snapshot),
-    ];
-    parts.concat()
+    let mut text = head(&snapshot.device);
+    match &snapshot.state {
+        State::Answered(answers) => {
+            text += &sums(&answers.counters);
+            text += &all_registers(answers, &snapshot.accesses);
+            text += &accesses("elsewhere", &snapshot.accesses, false);
+            text += &interrupts(&answers.interrupts);
+            text += &dma(&answers.dma);
+        }
+        State::Unanswered { unanswered } => {
+            // Strings take all text.
+            let _ = writeln!(text, "{}", printable(unanswered));
+            text += &accesses("register", &snapshot.accesses, true);
+            text += &accesses("elsewhere", &snapshot.accesses, false);
+        }
+    }
+    text += &hooks(&snapshot.hooks);
+    text += &snapshot.answers().map(|answers| unmodelled(&answers.unmodelled)).unwrap_or_default();
+    text += &last(&snapshot.last);
+    text
 }
 
-fn head(snapshot: &Snapshot) -> String {
-    let (device, counters) = (&snapshot.device, &snapshot.counters);
+fn head(device: &DeviceInfo) -> String {
     let mut text = format!(
         "{}, PCI {:04x}:{:04x}, process {}, observed for {:.3?}\n",
         printable(&device.name),
@@ -74,9 +85,12 @@ fn head(snapshot: &Snapshot) -> String {
         // Strings take all text.
         let _ = writeln!(text, "{} runs for {time:.3?}", printable(&hook.name));
     }
-    let _ = writeln!(
-        text,
-        "{} reads, {} writes; DMA: {} bytes read, {} written; hooks: {} calls, {:.3?}",
+    text
+}
+
+fn sums(counters: &Counters) -> String {
+    let mut text = format!(
+        "{} reads, {} writes; DMA: {} bytes read, {} written; hooks: {} calls, {:.3?}\n",
         counters.reads,
         counters.writes,
         counters.dma_read,
@@ -108,11 +122,11 @@ pub(super) fn registers(registers: &[RegisterValue]) -> String {
     lines.collect()
 }
 
-fn all_registers(snapshot: &Snapshot) -> String {
-    let counts = snapshot.accesses.iter().filter(|count| count.register);
+fn all_registers(answers: &Answers, accesses: &[AccessCount]) -> String {
+    let counts = accesses.iter().filter(|count| count.register);
     let counts: BTreeMap<_, _> = counts.map(|count| (&*count.name, count)).collect();
     let mut table = Table::new(["register", "reads", "writes", "value"]);
-    for register in &snapshot.registers {
+    for register in &answers.registers {
         let count = counts.get(&*register.name);
         let (reads, writes) = count.map_or((0, 0), |count| (count.reads, count.writes));
         let value = value(register);
@@ -121,9 +135,10 @@ fn all_registers(snapshot: &Snapshot) -> String {
     table.text()
 }
 
-fn others(snapshot: &Snapshot) -> String {
-    let mut table = Table::new(["elsewhere", "reads", "writes"]);
-    for count in snapshot.accesses.iter().filter(|count| !count.register) {
+/// The accesses to registers, or those to all else.
+fn accesses(head: &str, accesses: &[AccessCount], registers: bool) -> String {
+    let mut table = Table::new([head, "reads", "writes"]);
+    for count in accesses.iter().filter(|count| count.register == registers) {
         table.row([count.name.clone(), count.reads.to_string(), count.writes.to_string()]);
     }
     table.text()
@@ -149,9 +164,9 @@ fn interrupts(vectors: &[Vector]) -> String {
     table.text()
 }
 
-fn dma(snapshot: &Snapshot) -> String {
+fn dma(mappings: &[Mapping]) -> String {
     let mut table = Table::new(["mapped memory", "access", "by"]);
-    for mapping in &snapshot.dma {
+    for mapping in mappings {
         let range = format!("{:#018x}..={:#018x}", mapping.iova, mapping.last);
         let read = if mapping.read { "r" } else { "-" };
         let write = if mapping.write { "w" } else { "-" };
@@ -160,9 +175,9 @@ fn dma(snapshot: &Snapshot) -> String {
     table.text()
 }
 
-fn hooks(snapshot: &Snapshot) -> String {
+fn hooks(hooks: &[HookTime]) -> String {
     let mut table = Table::new(["hooks", "calls", "time", "longest"]);
-    for hook in &snapshot.hooks {
+    for hook in hooks {
         let [time, longest] = [hook.nanoseconds, hook.longest]
             .map(|time| format!("{:.3?}", Duration::from_nanos(time)));
         table.row([hook.name.clone(), hook.calls.to_string(), time, longest]);
@@ -187,10 +202,10 @@ fn unmodelled(places: &[UnmodelledPlace]) -> String {
     table.text()
 }
 
-fn last(snapshot: &Snapshot) -> String {
+fn last(accesses: &[LastAccess]) -> String {
     let mut table = Table::new(["last accesses", "", "", ""]);
-    let skipped = snapshot.last.len().saturating_sub(LAST);
-    for access in &snapshot.last[skipped..] {
+    let skipped = accesses.len().saturating_sub(LAST);
+    for access in &accesses[skipped..] {
         let time = Duration::from_nanos(access.nanoseconds).as_secs_f64();
         let value =
             if access.operation == "kick" { String::new() } else { format!("{:#x}", access.value) };

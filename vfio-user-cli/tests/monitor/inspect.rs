@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use vfio_user::monitor::Monitor;
 
-use crate::pump;
+use crate::exposition::Exposition;
+use crate::pump::{self, HANG, Observed};
 
 /// Returns the words of the line that begins with a word.
 #[track_caller]
@@ -66,6 +68,36 @@ fn json_has_all_that_is_printed() {
     let one: serde_json::Value =
         serde_json::from_str(&observed.printed(&["--json", "ring[1]"])).unwrap();
     assert_eq!(one[0]["value"], 7);
+}
+
+#[test]
+fn a_device_in_a_hook_that_hangs_is_printed_without_its_answers() {
+    let mut observed = pump::observe(|monitor| monitor);
+    observed.work();
+    observed.client.posted_write(0, 0x08, &HANG.to_le_bytes());
+    let hangs =
+        |observed: &Observed| observed.printed(&[]).contains("the device does not answer: ");
+    let start = Instant::now();
+    while !hangs(&observed) {
+        assert!(start.elapsed() < Duration::from_secs(60), "no hook hangs");
+    }
+    let text = observed.printed(&[]);
+    assert!(text.contains("\nwrite_with of pump.raise runs for "), "{text}");
+    assert_eq!(line(&text, "control"), ["control", "0", "3"]);
+    assert_eq!(line(&text, "raise")[..3], ["raise", "0", "2"]);
+    let last = text.lines().last().unwrap().split_whitespace().collect::<Vec<_>>();
+    assert_eq!(last[1..], ["write", "raise", "0xffffffff"]);
+    let json: serde_json::Value = serde_json::from_str(&observed.printed(&["--json"])).unwrap();
+    assert_eq!(json["device"]["hook"]["name"], "write_with of pump.raise");
+    assert!(json["unanswered"].as_str().unwrap().starts_with("the device does not answer"));
+    assert!(json.get("registers").is_none() && json["accesses"].is_array(), "{json}");
+    let metrics = Exposition::read(&observed.printed(&["--prometheus"]));
+    let labels = [("device", "pump")];
+    assert!(metrics.value("vfio_user_answers", &labels).abs() < 0.5);
+    observed.end.send(()).unwrap();
+    observed.client.sync();
+    let metrics = Exposition::read(&observed.printed(&["--prometheus"]));
+    assert!(metrics.value("vfio_user_answers", &labels) > 0.5);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use vfio_user::monitor::Monitor;
@@ -10,6 +12,9 @@ use vfio_user::{Cx, Device, EventFd, PciDevice, Register, Server, Virtual};
 use vfio_user_tests::raw::RawClient;
 use vfio_user_tests::serve::Running;
 use vfio_user_tests::wire::irq::MSIX;
+
+/// The longest wait for what has to come.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, Default, Register)]
 #[register(u32)]
@@ -36,15 +41,23 @@ pub(crate) struct Pump {
     level: u32,
     #[reg(0x20)]
     ring: [u32; 4],
+    /// Ends a hook that does not return before.
+    #[migrate(skip)]
+    end: Option<Receiver<()>>,
 }
 
 impl Device for Pump {
     type Event = ();
 }
 
+/// Written to `raise`: the hook does not return until it is ended.
+pub(crate) const HANG: u32 = 0xffff_ffff;
+
 impl Pump {
-    #[expect(clippy::unused_self, reason = "a hook")]
     fn raise(&mut self, cx: &mut Cx<'_, Self>, vector: u32) {
+        if let (HANG, Some(end)) = (vector, &self.end) {
+            end.recv_timeout(PATIENCE).expect("the test ends it");
+        }
         cx.irq(u16::try_from(vector).unwrap_or(0)).raise();
     }
 }
@@ -54,6 +67,8 @@ pub(crate) struct Observed {
     pub(crate) client: RawClient,
     pub(crate) path: PathBuf,
     pub(crate) running: Running,
+    /// Ends the hook that hangs.
+    pub(crate) end: Sender<()>,
     _eventfd: EventFd,
     _dir: TempDir,
 }
@@ -63,13 +78,16 @@ pub(crate) fn observe(set_up: impl FnOnce(Monitor) -> Monitor) -> Observed {
     let (path, socket) = (dir.path().join("pump.mon"), dir.path().join("pump.sock"));
     let monitor = set_up(Monitor::bind(&path).unwrap());
     let server = Server::bind(&socket).unwrap().monitor(monitor);
-    let running = Running::start(server, |server| server.serve(Pump::default));
+    let (end, wait) = channel();
+    let mut wait = Some(wait);
+    let factory = move || Pump { end: wait.take(), ..Pump::default() };
+    let running = Running::start(server, |server| server.serve(factory));
     let mut client = RawClient::connect(&socket);
     client.negotiate();
     // The other vector has none, so that an interrupt of it stays pending.
     let eventfd = EventFd::new().unwrap();
     client.assign(MSIX, 0, &[eventfd.as_fd()]);
-    Observed { client, path, running, _eventfd: eventfd, _dir: dir }
+    Observed { client, path, running, end, _eventfd: eventfd, _dir: dir }
 }
 
 impl Observed {
