@@ -34,7 +34,9 @@ pub struct ScatterGather {
     pub(crate) length: u64,
     /// In the region.
     pub(crate) offset: u64,
-    pub(crate) writeable: bool,
+    /// 1 for an entry that the device may write. No `bool`: the memory of an entry that the library
+    /// has not filled in holds anything.
+    pub(crate) writeable: u8,
 }
 
 /// `vfu_migration_callbacks_t`.

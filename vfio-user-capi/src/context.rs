@@ -163,9 +163,9 @@ impl Context {
         self.with_server(|server| server.add_function(socket, create).map(drop))
     }
 
-    /// Returns whether a call comes from a callback.
+    /// Returns whether a call comes from a callback, of the end as well.
     pub(crate) fn is_serving(&self) -> bool {
-        self.server.try_borrow().is_err()
+        self.is_ending.get() || self.server.try_borrow().is_err()
     }
 
     /// Runs a part of the server.

@@ -71,7 +71,7 @@ impl Context {
                     valid: 1,
                     length,
                     offset,
-                    writeable: is_writable,
+                    writeable: is_writable.into(),
                 },
             );
             count += 1;
@@ -93,7 +93,8 @@ impl Context {
         let region = self.dma.region(part.iova()).ok_or(Errno::EINVAL)?;
         let start = region.address().ok_or(Errno::EFAULT)?;
         let offset = part.iova() - region.iova();
-        if offset + part.length > region.len() {
+        let end = offset.checked_add(part.length);
+        if end.is_none_or(|end| end > region.len()) {
             return Err(Errno::EINVAL);
         }
         let offset = usize::try_from(offset).map_err(|_| Errno::EFAULT)?;
@@ -103,7 +104,7 @@ impl Context {
 
     /// Marks a part as written, if it may be written.
     pub(crate) fn mark(&self, part: &ScatterGather) {
-        if part.writeable {
+        if part.writeable != 0 {
             self.dma.mark_dirty(part.iova(), part.length);
         }
     }
@@ -125,7 +126,7 @@ impl Context {
     }
 
     pub(crate) fn write_part(&self, part: &ScatterGather, data: &[u8]) -> Result<()> {
-        if !part.writeable {
+        if part.writeable == 0 {
             return Err(Errno::EPERM);
         }
         let iova = part.iova();
@@ -190,7 +191,7 @@ impl Context {
 
 impl ScatterGather {
     fn iova(&self) -> u64 {
-        self.region_start as u64 + self.offset
+        (self.region_start as u64).wrapping_add(self.offset)
     }
 }
 

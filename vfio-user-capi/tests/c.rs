@@ -116,6 +116,13 @@ fn a_program_in_c_plus_plus_survives_null() {
 }
 
 #[test]
+fn misuse_fails_and_harms_nothing() {
+    let installation = Installation::new();
+    let program = installation.build("cc", "tests/c/misuse.c");
+    succeed(Command::new(program).arg(installation.path("misuse.sock")));
+}
+
+#[test]
 fn registers_memory_and_interrupts_of_a_device_in_c() {
     let installation = Installation::new();
     let program = installation.counter();

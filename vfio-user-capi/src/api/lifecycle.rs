@@ -137,17 +137,20 @@ pub extern "C" fn vfu_destroy_ctx(context: *mut Context) {
     if context.is_null() {
         return;
     }
-    call(context, (), |context| {
+    let is_ending = call(context, false, |context| {
         if context.is_serving() {
-            // A callback must not destroy the server that calls it.
+            // A callback must not destroy the context that calls it.
             return Err(Errno::EBUSY);
         }
         context.is_ending.set(true);
         context.end();
         // The context ends whatever the program says.
         let _ = context.call_reset(ResetType::LostConnection);
-        Ok(())
+        Ok(true)
     });
+    if !is_ending {
+        return;
+    }
     guarded((), || {
         // SAFETY: it comes from `vfu_create_ctx`, and is not used again.
         drop(unsafe { Box::from_raw(context) });

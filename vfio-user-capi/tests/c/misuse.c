@@ -1,0 +1,71 @@
+/* Calls that a program should not make: they fail, and harm nothing. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <libvfio-user.h>
+
+static int calls;
+static int failures;
+
+#define CHECK(condition)                                                                            \
+    do {                                                                                            \
+        if (!(condition)) {                                                                         \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                        \
+            failures++;                                                                             \
+        }                                                                                           \
+    } while (0)
+
+/* A callback destroys its context. */
+static int reset(vfu_ctx_t *ctx, vfu_reset_type_t type)
+{
+    (void)type;
+    calls++;
+    errno = 0;
+    vfu_destroy_ctx(ctx);
+    CHECK(errno == EBUSY);
+    CHECK(vfu_get_private(ctx) == &calls);
+    return 0;
+}
+
+static void destroy_in_a_callback(const char *path)
+{
+    vfu_ctx_t *ctx =
+        vfu_create_ctx(VFU_TRANS_SOCK, path, LIBVFIO_USER_FLAG_ATTACH_NB, &calls, VFU_DEV_TYPE_PCI);
+
+    CHECK(ctx != NULL);
+    CHECK(vfu_setup_device_reset_cb(ctx, reset) == 0);
+    CHECK(vfu_realize_ctx(ctx) == 0);
+    vfu_destroy_ctx(ctx);
+    CHECK(calls == 1);
+}
+
+/* Entries of a scatter list that the library has not filled in. */
+static void use_parts_of_nothing(vfu_ctx_t *ctx)
+{
+    unsigned char memory[64];
+    dma_sg_t *part = (dma_sg_t *)memory;
+    struct iovec place;
+
+    memset(memory, 0xa5, sizeof(memory));
+    CHECK(dma_sg_size() <= sizeof(memory));
+    CHECK(vfu_setup_device_dma(ctx, 8, NULL, NULL) == 0);
+    CHECK(vfu_sgl_read(ctx, part, 1, &place, 0) == -1 && errno == EINVAL);
+    CHECK(vfu_sgl_write(ctx, part, 1, &place, 0) == -1 && errno == EINVAL);
+    CHECK(!vfu_sg_is_mappable(ctx, part));
+    vfu_sgl_mark_dirty(ctx, part, 1);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        return 2;
+    }
+    destroy_in_a_callback(argv[1]);
+    vfu_ctx_t *ctx = vfu_create_ctx(VFU_TRANS_SOCK, argv[1], 0, NULL, VFU_DEV_TYPE_PCI);
+    CHECK(ctx != NULL);
+    use_parts_of_nothing(ctx);
+    vfu_destroy_ctx(ctx);
+    return failures == 0 ? 0 : 1;
+}
