@@ -148,7 +148,9 @@ impl Config {
             0 => self.place(kind, last),
             _ => self.check_place(kind, position, size, last)?,
         };
-        if offset + size > self.size() {
+        // A pointer of 8 bits leads to capabilities that are not extended.
+        let end = if kind.is_extended() { self.size() } else { EXTENDED_START };
+        if offset + size > end || self.at(offset, size).is_some() {
             return Err(Errno::ENOSPC);
         }
         self.memory.write(offset, data);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <libvfio-user.h>
+#include <pci_caps/pm.h>
 
 static int calls;
 static int failures;
@@ -57,6 +58,20 @@ static void use_parts_of_nothing(vfu_ctx_t *ctx)
     vfu_sgl_mark_dirty(ctx, part, 1);
 }
 
+/* Pointers of 8 bits do not lead to a capability behind the first 256 bytes. */
+static void misplace_capabilities(vfu_ctx_t *ctx)
+{
+    struct pmcap pm = { .hdr.id = PCI_CAP_ID_PM };
+
+    CHECK(vfu_pci_init(ctx, VFU_PCI_TYPE_EXPRESS, PCI_HEADER_TYPE_NORMAL, 0) == 0);
+    CHECK(vfu_pci_add_capability(ctx, 0x100, 0, &pm) == -1 && errno == ENOSPC);
+    CHECK(vfu_pci_add_capability(ctx, 0xfc, 0, &pm) == -1 && errno == ENOSPC);
+    CHECK(vfu_pci_add_capability(ctx, 0x4c, 0, &pm) == 0x4c);
+    CHECK(vfu_pci_add_capability(ctx, 0x44, 0, &pm) == 0x44);
+    /* After the last one, where another one is. */
+    CHECK(vfu_pci_add_capability(ctx, 0, 0, &pm) == -1 && errno == ENOSPC);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -66,6 +81,7 @@ int main(int argc, char **argv)
     vfu_ctx_t *ctx = vfu_create_ctx(VFU_TRANS_SOCK, argv[1], 0, NULL, VFU_DEV_TYPE_PCI);
     CHECK(ctx != NULL);
     use_parts_of_nothing(ctx);
+    misplace_capabilities(ctx);
     vfu_destroy_ctx(ctx);
     return failures == 0 ? 0 : 1;
 }
