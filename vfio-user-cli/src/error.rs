@@ -25,6 +25,12 @@ pub(crate) enum Error {
     /// A file holds something other than a log.
     #[error("{}", path.display())]
     Log { path: PathBuf, source: LogError },
+    /// A file is neither a log nor a recording.
+    #[error(
+        "{}: this is no log of `vfu proxy`, and no recording of a device program (`--record`)",
+        .0.display()
+    )]
+    NotPlayable(PathBuf),
     /// A log does not have the connection to play.
     #[error("{}: it has no connection {connection}", log.display())]
     NoConnection { log: PathBuf, connection: u32 },
@@ -43,6 +49,13 @@ pub(crate) enum Error {
     /// A recording is given without the program that replays it.
     #[error("{}: a recording needs the program that made it, behind `--`", .0.display())]
     NoProgram(PathBuf),
+    /// A recording is given with an option that only logs take.
+    #[error(
+        "{}: {option} is for logs of `vfu proxy`; this is a recording, which its program replays and \
+         compares as a whole",
+        recording.display()
+    )]
+    OptionOfLogs { recording: PathBuf, option: &'static str },
     /// A recording has no difference that a smaller one could show.
     #[error("{}: the program replays it without a difference", .0.display())]
     NoDifference(PathBuf),

@@ -41,9 +41,10 @@ fn main() -> vfio_user::Result<()> {
         Some("bad") => vfio_user::main(|| Meter { is_bad: true, ..Meter::default() }),
         _ => {
             a_program_replays_its_recording();
+            options_of_logs_are_refused_for_recordings();
             a_recording_shrinks_to_what_shows_the_fault();
             what_cannot_be_shrunk_is_said();
-            println!("3 tests passed");
+            println!("4 tests passed");
             Ok(())
         }
     }
@@ -99,6 +100,15 @@ fn a_program_replays_its_recording() {
     assert_ends(files.vfu("replay meter.rec -- bad"), 1, DIFFERENCE);
     assert_ends(files.vfu("replay meter.rec meter.sock"), 2, "needs the program that made it");
     assert_ends(files.vfu("replay meter.rec -- ./missing"), 2, "./missing: No such file");
+}
+
+fn options_of_logs_are_refused_for_recordings() {
+    let files = Files::new();
+    for option in ["--json", "--all", "--ignore=data", "--timed", "--connection=1", "--timeout=5"] {
+        let name = option.split('=').next().unwrap();
+        let refused = files.vfu(&format!("replay meter.rec {option} -- good"));
+        assert_ends(refused, 2, &format!("meter.rec: {name} is for logs of `vfu proxy`"));
+    }
 }
 
 fn a_recording_shrinks_to_what_shows_the_fault() {

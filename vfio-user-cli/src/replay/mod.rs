@@ -26,14 +26,14 @@ use self::player::Player;
 use self::report::Report;
 use self::server::Server;
 use crate::error::Error;
-use crate::log::{Reader, Record, Sender};
+use crate::log::{LogError, Reader, Record, Sender};
 use crate::recording;
 use crate::seconds::seconds;
 
 /// Play a log of `vfu proxy` against a server; exit with status 1 if its replies differ
 ///
 /// A recording that a device program made with `--record` is played by that program, with
-/// `--replay`; the options are those of logs.
+/// `--replay`; it takes none of the options.
 ///
 /// Sends what the client of the log has sent, and compares what the server sends with the log,
 /// field by field. Ids of the server and times are not compared. Memory that the client has passed
@@ -50,6 +50,13 @@ pub(crate) struct Arguments {
     /// (without one, `--socket-path={}` is added)
     #[arg(last = true, value_name = "PROGRAM")]
     program: Vec<OsString>,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// How a log is played and compared.
+#[derive(Debug, Args)]
+struct Options {
     /// Print JSON: an object for each difference, and one at the end
     #[arg(long)]
     json: bool,
@@ -63,12 +70,31 @@ pub(crate) struct Arguments {
     /// Send each message no earlier than in the log, for devices with timers
     #[arg(long)]
     timed: bool,
-    /// Number of the connection to play
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
-    connection: u32,
-    /// Seconds to wait for the server to send or to receive a message
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
-    timeout: Duration,
+    /// Number of the connection to play (default: 1)
+    #[arg(long, value_name = "NUMBER")]
+    connection: Option<u32>,
+    /// Seconds to wait for the server to send or to receive a message (default: 5)
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
+}
+
+impl Options {
+    /// The connection and the time that are not given.
+    const CONNECTION: u32 = 1;
+    const TIMEOUT: Duration = Duration::from_secs(5);
+
+    /// Returns the name of an option that is given.
+    fn given(&self) -> Option<&'static str> {
+        let options = [
+            ("--json", self.json),
+            ("--all", self.all),
+            ("--ignore", !self.ignore.is_empty()),
+            ("--timed", self.timed),
+            ("--connection", self.connection.is_some()),
+            ("--timeout", self.timeout.is_some()),
+        ];
+        options.into_iter().find_map(|(name, is_given)| is_given.then_some(name))
+    }
 }
 
 impl Arguments {
@@ -76,16 +102,22 @@ impl Arguments {
         if recording::is_recording(&self.log) {
             return self.replay_recording();
         }
-        let failed = |source| Error::Log { path: self.log.clone(), source };
+        let failed = |source| match source {
+            LogError::Magic => Error::NotPlayable(self.log.clone()),
+            source => Error::Log { path: self.log.clone(), source },
+        };
         let file = File::open(&self.log).map_err(|error| failed(error.into()))?;
         let mut log = Reader::new(BufReader::new(file)).map_err(failed)?;
+        let Options { json, all, ref ignore, timed, connection, timeout } = self.options;
         let server = match &self.socket {
             Some(socket) => Server::at(socket),
             None => Server::start(&self.program)?,
         };
-        let mut player = Player::new(Link::new(server.connect()?, self.timeout), &self.ignore);
-        let mut report = Report::new(&self.log, self.connection, self.json);
-        let mut clock = Clock { is_waited_for: self.timed, start: None };
+        let timeout = timeout.unwrap_or(Options::TIMEOUT);
+        let mut player = Player::new(Link::new(server.connect()?, timeout), ignore);
+        let connection = connection.unwrap_or(Options::CONNECTION);
+        let mut report = Report::new(&self.log, connection, json);
+        let mut clock = Clock { is_waited_for: timed, start: None };
         while let Some(record) = log.next().map_err(failed)? {
             // The rest of a log is read all the same: it may be damaged.
             if !report.sees(&record) || player.is_over() {
@@ -94,7 +126,7 @@ impl Arguments {
             clock.wait(&record);
             let found = player.play(&record).map_err(|error| server.failed(error))?;
             report.differences(&found)?;
-            if !found.is_empty() && !self.all {
+            if !found.is_empty() && !all {
                 return report.end(player.outcome());
             }
         }
@@ -102,10 +134,13 @@ impl Arguments {
         report.end(player.outcome())
     }
 
-    /// Lets the program replay its recording; none of the options applies.
+    /// Lets the program replay its recording. It compares everything, in its own way.
     fn replay_recording(self) -> Result<ExitCode, Error> {
         if self.socket.is_some() {
             return Err(Error::NoProgram(self.log));
+        }
+        if let Some(option) = self.options.given() {
+            return Err(Error::OptionOfLogs { recording: self.log, option });
         }
         recording::replay(&self.log, &self.program)
     }

@@ -191,7 +191,7 @@ fn damaged_logs_are_refused() {
     };
     let cut = refused(&bytes[..bytes.len() - 1]);
     assert!(cut.contains(&format!("it ends within a record, at byte {last}")), "{cut}");
-    assert!(refused(b"no log").contains("no log of `vfu proxy`"));
+    assert!(refused(b"no log").contains("no log of `vfu proxy`, and no recording"));
     assert!(refused(&bytes[..16]).contains("it has no connection 1"));
     let mut hostile = bytes.clone();
     hostile[16..20].copy_from_slice(&u32::MAX.to_le_bytes());
