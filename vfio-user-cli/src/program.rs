@@ -38,6 +38,10 @@ pub(crate) fn command(words: &[OsString], socket: &Path) -> Command {
 
 /// Ends a program by SIGTERM, and by SIGKILL if it does not end in time.
 pub(crate) fn end(child: &mut Child, patience: Duration) {
+    // The process id of a program that was waited for may be that of another one by now.
+    if !matches!(child.try_wait(), Ok(None)) {
+        return;
+    }
     // Both fail only if it has ended.
     let _ = kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM);
     let deadline = Instant::now() + patience;
