@@ -31,8 +31,8 @@ impl Rates {
         }
         let rate = |before: u64, after: u64| per_second(after.saturating_sub(before), nanoseconds);
         let (old, new) = (&before.counters, &after.counters);
-        let refused = |sample: &Sample| sample.counters.refused.iter().map(|one| one.count).sum();
-        let raised = |sample: &Sample| sample.interrupts.iter().map(|one| one.raised).sum();
+        let refused = |sample: &Sample| sum(sample.counters.refused.iter().map(|one| one.count));
+        let raised = |sample: &Sample| sum(sample.interrupts.iter().map(|one| one.raised));
         Rates {
             reads: rate(old.reads, new.reads),
             writes: rate(old.writes, new.writes),
@@ -45,6 +45,11 @@ impl Rates {
             vectors: vectors(before, after, rate),
         }
     }
+}
+
+/// Adds counters of a monitor, which may be any numbers.
+fn sum(counts: impl Iterator<Item = u64>) -> u64 {
+    counts.fold(0, u64::saturating_add)
 }
 
 fn accesses(

@@ -1,5 +1,6 @@
 //! One look at a device.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use vfio_user::monitor::{
@@ -48,7 +49,8 @@ impl Sample {
     fn interesting(&self) -> Vec<String> {
         let mut counts: Vec<_> = self.accesses.iter().filter(|count| count.register).collect();
         let recent = |count: &AccessCount| self.last.iter().any(|access| access.name == count.name);
-        counts.sort_by_key(|count| (!recent(count), u64::MAX - count.reads - count.writes));
+        let total = |count: &AccessCount| count.reads.saturating_add(count.writes);
+        counts.sort_by_key(|count| (!recent(count), Reverse(total(count))));
         counts.into_iter().take(VALUES).map(|count| count.name.clone()).collect()
     }
 }
