@@ -1,6 +1,7 @@
 //! `vfu shrink`: makes a recording smaller.
 
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -59,8 +60,7 @@ impl Arguments {
             };
             Ok::<_, Error>(is_same && replays(&bad)? == Replay::Differs(wanted.clone()))
         })?;
-        println!("{}\n{shrunk}", printable(&wanted));
-        Ok(())
+        Ok(writeln!(io::stdout(), "{}\n{shrunk}", printable(&wanted))?)
     }
 
     fn first_difference(&self, bad: &Program<'_>) -> Result<String, Error> {
