@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process;
@@ -12,6 +12,8 @@ use std::process;
 pub(super) struct Listener {
     socket: UnixListener,
     path: PathBuf,
+    /// The device and the inode of the file.
+    identity: (u64, u64),
 }
 
 impl Listener {
@@ -25,7 +27,7 @@ impl Listener {
         name.push(format!(".{}", process::id()));
         let socket = UnixListener::bind(&name)?;
         fs::rename(&name, path).inspect_err(|_| drop(fs::remove_file(&name)))?;
-        Ok(Listener { socket, path: path.to_owned() })
+        Ok(Listener { socket, path: path.to_owned(), identity: identity(path)? })
     }
 
     pub(super) fn socket(&self) -> &UnixListener {
@@ -43,6 +45,12 @@ fn is_stale(path: &Path) -> bool {
 impl Drop for Listener {
     fn drop(&mut self) {
         // Another program may have replaced or removed it.
-        drop(fs::remove_file(&self.path));
+        if identity(&self.path).is_ok_and(|found| found == self.identity) {
+            drop(fs::remove_file(&self.path));
+        }
     }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()))
 }
