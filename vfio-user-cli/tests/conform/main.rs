@@ -4,6 +4,7 @@ mod faulty;
 mod options;
 mod ours;
 mod planted;
+mod programs;
 
 use std::path::Path;
 use std::process::{Command, Output};
