@@ -1,5 +1,6 @@
 //! Tests of the commands that attach to a device, as processes.
 
+mod bench;
 mod dma;
 mod usage;
 mod watch;
@@ -224,18 +225,4 @@ fn a_device_that_has_a_client_says_so() {
     assert!(error("info", card.path(), &[]).contains("client"));
     let nothing = tempfile::tempdir().unwrap();
     error("info", &nothing.path().join("no.sock"), &[]);
-}
-
-#[test]
-fn requests_are_measured_beside_an_echo() {
-    let card = card();
-    let report = printed("bench", card.path(), &["--seconds=0.1"]);
-    for row in ["read 4 bytes", "write 1 byte", "map and unmap", "trigger and receive"] {
-        assert!(report.contains(row), "{row}: {report}");
-    }
-    assert!(report.contains("posted writes: ") && report.contains("█"), "{report}");
-    assert!(error("bench", card.path(), &["--seconds=-1"]).contains("number of seconds"));
-    let json = printed("bench", card.path(), &["--seconds=0.1", "--json"]);
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert!(json["rows"][0]["count"].as_u64().unwrap() > 0 && json["rows"][0]["floor"] != 0);
 }

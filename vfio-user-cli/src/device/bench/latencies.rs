@@ -4,7 +4,6 @@ use std::fmt::{self, Display, Formatter};
 use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
-use vfio_user::Result;
 
 /// The numbers of requests by their time: four intervals for each power of two of nanoseconds. So
 /// memory does not grow with their number, and a time is known to a quarter.
@@ -29,7 +28,10 @@ impl Latencies {
     const WARM: usize = 100;
 
     /// Repeats a request for some time.
-    pub(super) fn measure(time: Duration, mut request: impl FnMut() -> Result<()>) -> Result<Self> {
+    pub(super) fn measure<E>(
+        time: Duration,
+        mut request: impl FnMut() -> Result<(), E>,
+    ) -> Result<Self, E> {
         let mut measured = Latencies { counts: [0; Self::INTERVALS], max: 0 };
         (0..Self::WARM).try_for_each(|_| request())?;
         let start = Instant::now();
@@ -66,6 +68,18 @@ impl Latencies {
             (start(found) / 2).saturating_add(start(found + 1) / 2).min(self.max)
         })
     }
+}
+
+/// Returns how often a second `work` is done.
+pub(super) fn rate<E>(time: Duration, mut work: impl FnMut() -> Result<(), E>) -> Result<f64, E> {
+    work()?;
+    let start = Instant::now();
+    let mut count = 0.0;
+    while start.elapsed() < time {
+        work()?;
+        count += 1.0;
+    }
+    Ok(count / start.elapsed().as_secs_f64())
 }
 
 /// Returns the interval of a time.
