@@ -1,7 +1,7 @@
 //! Where the monitor's thread leaves a question for the device's thread, which never waits for it.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 use std::{io, mem};
 
@@ -59,7 +59,12 @@ impl Desk {
     pub(crate) fn answer(&self, answer: impl FnOnce(&Question) -> Answer) {
         // The other thread only moves a question in and out under the lock. If it does so now, the
         // descriptor stays readable.
-        let Ok(mut sheet) = self.sheet.try_lock() else { return };
+        let mut sheet = match self.sheet.try_lock() {
+            Ok(sheet) => sheet,
+            // An answer has panicked; the question is gone.
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
         self.asked.take();
         if let Sheet::Question(question) = mem::take(&mut *sheet) {
             let start = Instant::now();

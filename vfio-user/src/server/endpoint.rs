@@ -311,8 +311,10 @@ impl Endpoint {
         }
         if ready.contains(Ready::MONITOR)
             && let Some(desk) = self.socket.desk()
+            && let Err(panicked) =
+                guarded(|| desk.answer(|question| self.function.answer(question)))
         {
-            desk.answer(|question| self.function.answer(question));
+            return self.detach(turn.poller, Err(panicked));
         }
         let busy = self.function.has_work();
         if busy || ready.contains(Ready::WAKE) {

@@ -38,10 +38,16 @@ impl Endpoint {
             Ok(true)
         };
         if self.ready.union(ready).contains(Ready::ARRIVALS) {
+            let mut noted = Ok(());
             self.arrivals.receive(turn.poller, turn.buffers, |error| {
                 self.log.dropped(&error);
-                self.function.not_connected(error.errno());
+                if let Err(error) = guarded(|| self.function.not_connected(error.errno())) {
+                    noted = Err(error);
+                }
             });
+            if let Err(panicked) = noted {
+                return self.detach(turn.poller, Err(panicked));
+            }
         }
         self.ready.remove(Ready::ARRIVALS);
         if let Some(after) = self.greet(turn) {
@@ -112,7 +118,9 @@ impl Endpoint {
                     if matches!(error, SessionError::Panicked) {
                         return Some(self.release(true));
                     }
-                    self.function.not_connected(error.errno());
+                    if guarded(|| self.function.not_connected(error.errno())).is_err() {
+                        return Some(self.release(true));
+                    }
                 }
             }
         }
