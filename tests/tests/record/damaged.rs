@@ -1,6 +1,7 @@
 //! Recordings that are cut, changed, or of something else.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use proptest::prelude::*;
@@ -34,6 +35,13 @@ fn a_recording_is_of_its_device_alone() {
     newer = [&b"\x89VFUREC\n\x02\x00"[..], &newer].concat();
     let newer = replay(&path, &newer);
     assert!(matches!(newer, Err(ReplayError::Recording(RecordingError::Format(2)))));
+}
+
+/// They hold memory of the guest.
+#[test]
+fn recordings_are_for_their_owner_alone() {
+    let (_folder, path) = recorded(Flaw::None, drive);
+    assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[test]

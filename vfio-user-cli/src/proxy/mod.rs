@@ -12,6 +12,7 @@ mod tap;
 use std::fs::File;
 use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -104,7 +105,10 @@ impl Arguments {
 
     fn log(&self) -> Result<Option<Writer<File>>, Error> {
         let create = |path: &PathBuf| {
-            let created = File::create(path).and_then(Writer::new);
+            // A log holds memory of the guest.
+            let mut options = File::options();
+            let opened = options.write(true).create(true).truncate(true).mode(0o600).open(path);
+            let created = opened.and_then(Writer::new);
             created.map_err(|source| Error::File { path: path.clone(), source })
         };
         self.log.as_ref().map(create).transpose()

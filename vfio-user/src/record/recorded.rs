@@ -1,7 +1,6 @@
 //! A device that is recorded while it is served.
 
-use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io;
 use std::ops::{Range, RangeInclusive};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -77,8 +76,7 @@ impl<D: PciDevice> Recorded<D> {
         let path = path.as_ref();
         let start = Instant::now();
         function.clock().stop_at(start);
-        let mut writer =
-            TapeWriter::new(BufWriter::new(File::create(path)?), &function.tape_header())?;
+        let mut writer = TapeWriter::create(path, &function.tape_header())?;
         let migrates = function.descriptor().state().is_some();
         if migrates {
             writer.state(&function.save()?)?;

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{BufReader, BufWriter};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -137,7 +137,7 @@ impl Parts {
 
     /// Writes a recording of these steps.
     fn write(&self, path: &Path, kept: &[usize]) -> Result<(), RecordingError> {
-        let mut tape = TapeWriter::new(BufWriter::new(File::create(path)?), &self.header)?;
+        let mut tape = TapeWriter::create(path, &self.header)?;
         let mut last = Duration::ZERO;
         let steps = kept.iter().flat_map(|step| &self.steps[*step]);
         for Timed { time, entry, .. } in self.head.iter().chain(steps) {

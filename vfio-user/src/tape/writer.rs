@@ -1,6 +1,9 @@
 //! Writing a recording.
 
-use std::io::{self, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use bincode::serde::encode_to_vec;
@@ -14,6 +17,20 @@ pub(crate) struct TapeWriter<W> {
     out: W,
     /// The time of the last entry.
     last: Duration,
+}
+
+impl TapeWriter<BufWriter<File>> {
+    /// Begins a recording in a file, in place of what it had. A new file is readable by its owner
+    /// alone, because recordings hold memory of the guest.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be opened or written.
+    pub(crate) fn create(path: &Path, header: &Header) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        TapeWriter::new(BufWriter::new(file), header)
+    }
 }
 
 impl<W: Write> TapeWriter<W> {
