@@ -1,5 +1,6 @@
 //! The options for recordings.
 
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -32,11 +33,12 @@ impl Recordings {
         let of = devices.find_recorded(path);
         Some(match of.and_then(|of| devices.get(of).replay(path)) {
             Ok(replay) => {
-                println!("{replay}");
+                // If the reader is gone, the status is left.
+                let _ = writeln!(io::stdout(), "{replay}");
                 0
             }
             Err(ReplayError::Differs(differs)) => {
-                println!("{differs}");
+                let _ = writeln!(io::stdout(), "{differs}");
                 1
             }
             Err(error) => {
