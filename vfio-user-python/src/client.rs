@@ -48,10 +48,11 @@ impl Client {
             return Err(PyValueError::new_err("timeout is not positive"));
         }
         let (timeout, patience) = (duration(timeout)?, duration(patience)?);
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now().checked_add(patience);
         // In slices, so that a signal ends the wait for a server.
         let client = loop {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let now = Instant::now();
+            let left = deadline.map_or(patience, |end| end.saturating_duration_since(now));
             let options = AttachOptions { timeout, patience: left.min(SLICE) };
             match py.detach(|| client::Client::attach_with(&path, options)) {
                 Err(Error::Socket { .. }) if left > SLICE => py.check_signals()?,

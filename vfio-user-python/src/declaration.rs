@@ -20,6 +20,8 @@ pub(crate) struct Declaration {
     pub(crate) descriptor: Descriptor,
     /// The index of each register's first element among all elements.
     pub(crate) slots: Vec<usize>,
+    /// Of each register whether it is an array, which may have one element.
+    pub(crate) arrays: Vec<bool>,
     /// The value of each element before the device is constructed.
     pub(crate) initial: Vec<u64>,
     pub(crate) hooks: Vec<OwnHooks>,
@@ -86,6 +88,7 @@ struct RegisterOf<'py> {
     policy: String,
     bits: u8,
     bar: Option<u8>,
+    is_array: bool,
     count: u32,
     stride: Option<u64>,
     reset: Option<u64>,
@@ -146,7 +149,16 @@ impl Declaration {
         }
         descriptor = irqs.declare(py, descriptor)?;
         let private: Vec<_> = private.into_iter().map(Private::of).collect::<PyResult<_>>()?;
+        let arrays = registers.iter().map(|(register, ..)| register.is_array).collect();
         let (declared, hooks) = declare_registers(registers, default_bar)?;
+        descriptor = descriptor.with_registers(declared.leak());
+        if migrate {
+            let fields: Vec<_> = private.iter().map(|private| private.field).collect();
+            descriptor = descriptor.with_state(StateLayout::new(version, 1, fields.leak()));
+        }
+        descriptor.validate().or_raise(py)?;
+        // The BARs limit how many elements there are.
+        let declared = descriptor.registers();
         let slots = declared.iter().scan(0, |next, register| {
             let slot = *next;
             *next += register.count() as usize;
@@ -157,13 +169,7 @@ impl Declaration {
             std::iter::repeat_n(register.reset().unwrap_or(0), register.count() as usize)
         });
         let initial = initial.collect();
-        descriptor = descriptor.with_registers(declared.leak());
-        if migrate {
-            let fields: Vec<_> = private.iter().map(|private| private.field).collect();
-            descriptor = descriptor.with_state(StateLayout::new(version, 1, fields.leak()));
-        }
-        descriptor.validate().or_raise(py)?;
-        Ok(Declaration { descriptor, slots, initial, hooks, private, methods })
+        Ok(Declaration { descriptor, slots, arrays, initial, hooks, private, methods })
     }
 }
 

@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use vfio_user::__private::{Exchange, StateError, StateReader, StateWriter, interrupts, own_dma};
 use vfio_user::declaration::{Descriptor, Hooks, Ids, Slot};
+use vfio_user::pci::CommandBits;
 use vfio_user::{Cx, Device, Hook, PciDevice, ResetKind, Result, Resumed};
 
 use crate::catch::unwind;
@@ -85,7 +86,7 @@ impl PyDevice {
     /// Calls a hook of a register with these arguments, after the index of the element.
     fn call_hook(&self, slot: Slot, kind: Hooks, args: &[u64]) -> u64 {
         let Some(hook) = self.declaration().hook(slot.register, kind) else { return 0 };
-        let is_array = self.declaration().descriptor.registers()[slot.register].count() > 1;
+        let is_array = self.declaration().arrays.get(slot.register) == Some(&true);
         let element = is_array.then_some(slot.element as u64);
         self.run(|py| {
             let own = self.object.clone_ref(py).into_bound(py);
@@ -172,6 +173,10 @@ impl Device for PyDevice {
 
     fn irqs_changed(&mut self, _: &mut Cx<'_, Self>) {
         self.method("irqs_changed", ());
+    }
+
+    fn command_changed(&mut self, _: &mut Cx<'_, Self>, old: CommandBits, new: CommandBits) {
+        self.method("command_changed", (old.bits(), new.bits()));
     }
 
     fn disconnected(&mut self, _: &mut Cx<'_, Self>) {

@@ -20,6 +20,7 @@ class Card(vu.Device):
     command = vu.Reg(0x08, "wo", stored=False)
     seen = vu.Reg(0x0C, "rc")
     array = vu.Reg(0x10, bits=16, count=4)
+    single = vu.Reg(0x18, count=1)
     locked = vu.Reg(0x20, lock="lock.on")
     lock = vu.Reg(0x24, fields={"on": vu.Field(3)})
     decided = vu.Reg(0x28)
@@ -51,6 +52,10 @@ class Card(vu.Device):
     @array.on_write
     def array_written(self, element, old, new):
         self.calls.append(("array", element, old, new))
+
+    @single.on_write
+    def single_written(self, element, old, new):
+        self.calls.append(("single", element, old, new))
 
     @decided.lock_with
     def is_locked(self):
@@ -85,6 +90,25 @@ def test_hooks_receive_what_their_kinds_say():
     assert device.calls == expected
     assert bench.reg.computed == 5
     assert list(device.array) == [0, 0, 5, 0]
+
+
+def test_an_array_may_have_one_element():
+    bench = vu.Bench(Card())
+    bench.reg.single = 6
+    assert bench.device.calls == [("single", 0, 0, 6)]
+    assert list(bench.device.single) == [6]
+
+
+def test_changes_of_the_command_register():
+    class Watching(Card):
+        def command_changed(self, old, new):
+            self.calls.append((old, new))
+
+    bench = vu.Bench(Watching())
+    bench.config.write16(4, 0x2)
+    bench.config.write16(4, 0x6)
+    bench.config.write16(4, 0x6)
+    assert bench.device.calls[-1] == (0x2, 0x6)
 
 
 def test_locks_and_doorbells():

@@ -51,10 +51,12 @@ fn the_tests_that_documentation_names_are_there() {
     for folder in FOLDERS {
         read_all(&root().join(folder), "rs", &mut code);
     }
+    read_all(&root().join("vfio-user-python/tests"), "py", &mut code);
     let named: Vec<_> = docs.split('`').filter(|name| is_sentence(name)).collect();
     assert!(named.len() > 30, "{named:?}");
     for name in named {
-        assert!(code.contains(&format!("fn {name}(")), "there is no test {name}");
+        let is_there = ["fn", "def"].iter().any(|word| code.contains(&format!("{word} {name}(")));
+        assert!(is_there, "there is no test {name}");
     }
 }
 
