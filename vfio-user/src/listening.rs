@@ -15,23 +15,22 @@ use nix::fcntl::{AT_FDCWD, Flock, FlockArg, RenameFlags, renameat2};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
 };
-use nix::sys::stat::{Mode, fchmod};
+use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat};
 
 use crate::error::{Error, Result};
 
-/// The files of sockets that everyone may connect to whom the umask allows.
-pub(crate) const OPEN: Mode = Mode::from_bits_truncate(0o777);
-/// Those of sockets for the user of this process alone.
+/// The permissions of the files of sockets for the user of this process alone.
 pub(crate) const PRIVATE: Mode = Mode::from_bits_truncate(0o600);
 
-/// Listens on a path. Replaces a socket that a dead server left there.
+/// Listens on a path. Replaces a socket that a dead server left there. The file has exactly the
+/// permissions `mode`, or those that the umask leaves.
 ///
 /// # Errors
 ///
 /// [`SocketInUse`](Error::SocketInUse) if a live server listens there,
 /// [`NotASocket`](Error::NotASocket) if the path is another kind of file,
 /// [`Socket`](Error::Socket) if the system refuses.
-pub(crate) fn listen_on(path: &Path, mode: Mode) -> Result<(UnixListener, SocketFile)> {
+pub(crate) fn listen_on(path: &Path, mode: Option<Mode>) -> Result<(UnixListener, SocketFile)> {
     let at = |source| Error::Socket { path: path.to_owned(), source };
     // Another server may replace a stale socket meanwhile: one server at a time.
     let _turn = take_turn(path);
@@ -47,7 +46,7 @@ pub(crate) fn listen_on(path: &Path, mode: Mode) -> Result<(UnixListener, Socket
 
 /// Listens at a path that does not exist. The socket appears there only when it listens, so a
 /// client that sees it can connect.
-fn listen_at(path: &Path, mode: Mode) -> io::Result<UnixListener> {
+fn listen_at(path: &Path, mode: Option<Mode>) -> io::Result<UnixListener> {
     // Report a path that is too long here, and not with the temporary name.
     UnixAddr::new(path)?;
     let Some(temporary) = temporary_name(path) else { return new_listener(path, mode) };
@@ -69,12 +68,17 @@ fn listen_at(path: &Path, mode: Mode) -> io::Result<UnixListener> {
     }
 }
 
-/// Creates a listening socket whose file has these permissions from the beginning, less those of
-/// the umask: Linux gives the file those of the socket.
-fn new_listener(path: &Path, mode: Mode) -> io::Result<UnixListener> {
+/// Creates a listening socket. Its file never has more permissions than `mode`: Linux gives it
+/// those of the socket, less those of the umask. It has all of them before a client can connect.
+fn new_listener(path: &Path, mode: Option<Mode>) -> io::Result<UnixListener> {
     let listener = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    fchmod(&listener, mode)?;
+    if let Some(mode) = mode {
+        fchmod(&listener, mode)?;
+    }
     bind(listener.as_raw_fd(), &UnixAddr::new(path)?)?;
+    if let Some(mode) = mode {
+        fchmodat(AT_FDCWD, path, mode, FchmodatFlags::NoFollowSymlink)?;
+    }
     listen(&listener, Backlog::MAXALLOWABLE)?;
     Ok(listener.into())
 }

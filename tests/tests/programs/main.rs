@@ -1,5 +1,6 @@
 //! Device programs as processes of their own.
 
+mod access;
 mod classic_pair;
 mod device_program;
 mod lspci;

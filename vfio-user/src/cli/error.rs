@@ -22,6 +22,9 @@ pub enum OptionsError {
         /// The types of the program.
         names: Vec<&'static str>,
     },
+    /// The service manager has passed no socket, or has passed it to another process.
+    #[error("no socket was passed to this process; LISTEN_PID and LISTEN_FDS say which are")]
+    NotActivated,
     /// The number of state files is not that of the sockets.
     #[error("{files} state files for {sockets} sockets; each socket has one, in the same order")]
     StateFiles {

@@ -1,17 +1,20 @@
 //! The command line of all device programs, which follows the conventions of the vfio-user
 //! specification.
 
+mod access;
 mod devices;
 mod error;
 mod monitors;
 mod recordings;
 mod signals;
 mod sockets;
+mod systemd;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use access::Access;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 pub use devices::Devices;
 use devices::Files;
@@ -72,13 +75,17 @@ struct Program {
 pub struct Options {
     /// Listen on a UNIX socket at this path. Each further path has a device of its own. In a
     /// program with several types of device, DEVICE=PATH names the type
-    #[arg(long, value_name = "PATH", required_unless_present_any = ["fd", "describe", "replay"])]
+    #[arg(long, value_name = "PATH")]
+    #[arg(required_unless_present_any = ["fd", "activated", "describe", "replay"])]
     socket_path: Vec<PathBuf>,
 
     /// Serve an inherited UNIX socket, listening or connected; may be given as often as a path, and
     /// as DEVICE=FDNUM
     #[arg(long, value_name = "FDNUM", conflicts_with = "socket_path")]
     fd: Vec<InheritedFd>,
+
+    #[command(flatten)]
+    access: Access,
 
     /// Print a description of the device, and exit
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true)]
@@ -199,7 +206,11 @@ impl Options {
         if let Some(code) = self.recordings.replay(&mut devices) {
             std::process::exit(code);
         }
-        let mut opened = sockets::open(&self.socket_path, &self.fd, &self.state, &devices)?;
+        let is_activated = self.access.is_activated();
+        let passed = is_activated.then(|| systemd::passed_sockets(&devices)).transpose()?;
+        let fds = passed.as_deref().unwrap_or(&self.fd);
+        let mut opened =
+            sockets::open(&self.socket_path, fds, &self.state, &self.access, &devices)?;
         self.recordings.assign(&mut opened)?;
         let opened = self.monitors.watch(opened)?;
         let (places, sockets): (Vec<Place>, Vec<Socket>) =
@@ -209,6 +220,7 @@ impl Options {
         let files = places.iter().flat_map(|place| place.files.clone()).collect();
         signals::handle(server.shutdown_handle(), files, burndowns.clone())?;
         let recordings = RecordOnce::default();
+        systemd::report_ready();
         server.serve_each(sockets, |index| {
             let place = &places[index];
             let recording = recordings.take(index, place);

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use super::access::Access;
 use super::devices::Devices;
 use super::error::OptionsError;
 use crate::error::{Error, Result};
@@ -18,6 +19,13 @@ use crate::sys;
 pub(super) struct InheritedFd {
     device: Option<Box<str>>,
     fd: RawFd,
+}
+
+impl InheritedFd {
+    /// Returns a socket for a type of device, or for the only one.
+    pub(super) fn of(device: Option<&str>, fd: RawFd) -> Self {
+        InheritedFd { device: device.map(Box::from), fd }
+    }
 }
 
 impl FromStr for InheritedFd {
@@ -55,6 +63,7 @@ pub(super) fn open(
     paths: &[PathBuf],
     fds: &[InheritedFd],
     states: &[PathBuf],
+    access: &Access,
     devices: &Devices<'_>,
 ) -> Result<Vec<(Place, Socket)>> {
     check_states(states, paths.len() + fds.len())?;
@@ -65,14 +74,15 @@ pub(super) fn open(
         let label = format!("{} at {at}", known[of]);
         let state = states.get(places.len()).cloned();
         let files = socket.path().cloned().into_iter().collect();
-        places.push((Place { of, number, label, state, recording: None, files }, socket));
+        let place = Place { of, number, label, state, recording: None, files };
+        places.push((place, access.restrict(socket)));
     };
     for (inherited, (of, fd)) in fds.iter().zip(take(fds, devices)?) {
         add(of, format!("descriptor {}", inherited.fd), Socket::from_fd(fd)?);
     }
     let named: Vec<_> = paths.iter().map(|path| split(path, devices)).collect::<Result<_>>()?;
     for (of, path) in named {
-        add(of, path.display().to_string(), Socket::bind(path)?);
+        add(of, path.display().to_string(), access.bind(path)?);
     }
     Ok(places)
 }

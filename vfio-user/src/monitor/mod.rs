@@ -98,7 +98,7 @@ impl Monitor {
     /// Those of [`Socket::bind`](crate::Socket::bind), and when the process may open no more
     /// descriptors.
     pub fn bind(path: impl AsRef<Path>) -> Result<Self> {
-        let (listener, file) = listening::listen_on(path.as_ref(), listening::PRIVATE)?;
+        let (listener, file) = listening::listen_on(path.as_ref(), Some(listening::PRIVATE))?;
         Ok(Monitor {
             listener: Some(listener),
             file,

@@ -12,6 +12,8 @@ pub(super) enum SessionError {
     Io(#[from] io::Error),
     #[error(transparent)]
     Framing(#[from] FramingError),
+    #[error("user {0} may not connect")]
+    Forbidden(u32),
     #[error("it closed the connection")]
     Left,
     #[error("it sent no version in time")]
@@ -35,6 +37,7 @@ impl SessionError {
             SessionError::Io(error) => error
                 .raw_os_error()
                 .map_or(Errno::EIO, |number| Errno::from_wire(number.unsigned_abs())),
+            SessionError::Forbidden(_) => Errno::EACCES,
             SessionError::Left => Errno::ECONNRESET,
             SessionError::Silent | SessionError::Stuck => Errno::ETIMEDOUT,
             SessionError::Replaced => Errno::EBUSY,

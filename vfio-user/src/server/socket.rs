@@ -10,9 +10,10 @@ use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, SockType, SockaddrLike, SockaddrStorage, getsockname, getsockopt, sockopt,
 };
+use nix::sys::stat::Mode;
 
 use crate::error::{Error, Result};
-use crate::fds::CloseQueue;
+use crate::fds::{CloseQueue, PeerSocket};
 use crate::limits::Limits;
 use crate::listening::{self, SocketFile, SocketPath};
 use crate::monitor::{Desk, Monitor};
@@ -26,6 +27,8 @@ pub struct Socket {
     write_multiple: bool,
     any_memory_file: bool,
     limits: Limits,
+    /// The users whose connections are accepted; `None` for all.
+    uids: Option<Vec<u32>>,
     /// Closes the descriptors that clients have sent, of one client after the other.
     close_queue: CloseQueue,
     monitor: Option<Monitor>,
@@ -42,6 +45,8 @@ enum ClientSource {
 /// The result of an accept.
 pub(super) enum Accepted {
     Client(UnixStream),
+    /// The user with this id may not connect.
+    Forbidden(u32),
     /// No client is waiting now.
     NoClient,
     /// A client is waiting, but the process may open no more descriptors.
@@ -60,7 +65,19 @@ impl Socket {
     /// [`NotASocket`](Error::NotASocket) if the path is another kind of file,
     /// [`Socket`](Error::Socket) if the system refuses.
     pub fn bind(path: impl AsRef<Path>) -> Result<Self> {
-        let (listener, file) = listening::listen_on(path.as_ref(), listening::OPEN)?;
+        let (listener, file) = listening::listen_on(path.as_ref(), None)?;
+        Ok(Self::listening(listener, Some(file)))
+    }
+
+    /// As [`bind`](Self::bind), with these permissions of the file, whatever the umask is: `0o660`
+    /// for the user and the group of this process. Bits above `0o777` are ignored.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`bind`](Self::bind).
+    pub fn bind_with_mode(path: impl AsRef<Path>, mode: u32) -> Result<Self> {
+        let mode = Mode::from_bits_truncate(mode & 0o777);
+        let (listener, file) = listening::listen_on(path.as_ref(), Some(mode))?;
         Ok(Self::listening(listener, Some(file)))
     }
 
@@ -86,6 +103,7 @@ impl Socket {
             write_multiple: false,
             any_memory_file: false,
             limits: Limits::DEFAULT,
+            uids: None,
             close_queue: CloseQueue::default(),
             monitor: None,
         }
@@ -150,6 +168,16 @@ impl Socket {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits.within_protocol();
+        self
+    }
+
+    /// Closes connections of other users than these, also of root: the effective user of the
+    /// process that has connected, as the kernel knows it (`SO_PEERCRED`). By default the
+    /// permissions of the socket's file decide alone. A connection that the server was given is not
+    /// checked.
+    #[must_use]
+    pub fn allow_uids(mut self, uids: impl Into<Vec<u32>>) -> Self {
+        self.uids = Some(uids.into());
         self
     }
 
@@ -218,6 +246,13 @@ impl Socket {
         }
     }
 
+    /// Returns the user at the other end, if it may not connect.
+    fn forbidden_user(&self, stream: &UnixStream) -> Result<Option<u32>> {
+        let Some(allowed) = &self.uids else { return Ok(None) };
+        let peer = getsockopt(stream, sockopt::PeerCredentials).map_err(Error::system)?;
+        Ok((!allowed.contains(&peer.uid())).then_some(peer.uid()))
+    }
+
     /// Accepts a client, if one is waiting.
     ///
     /// # Errors
@@ -233,7 +268,12 @@ impl Socket {
         match listener.accept() {
             Ok((stream, _)) => {
                 stream.set_nonblocking(false)?;
-                Ok(Accepted::Client(stream))
+                let Some(uid) = self.forbidden_user(&stream)? else {
+                    return Ok(Accepted::Client(stream));
+                };
+                // What it has sent may take long to close.
+                drop(PeerSocket::new(stream, &self.close_queue));
+                Ok(Accepted::Forbidden(uid))
             }
             Err(error) if is_transient(&error) => Ok(Accepted::NoClient),
             Err(error) if is_exhaustion(&error) => Ok(Accepted::Exhausted),

@@ -80,6 +80,7 @@ impl Endpoint {
                     Err(error) => self.log.dropped(&error.into()),
                 }
             }
+            Accepted::Forbidden(uid) => self.log.dropped(&SessionError::Forbidden(uid)),
             Accepted::NoClient => {}
             Accepted::Exhausted => {
                 self.log.exhausted();

@@ -1,0 +1,55 @@
+//! What a service manager passes to a program, and what the program reports to it: `LISTEN_FDS` and
+//! `NOTIFY_SOCKET`, as systemd documents them in `sd_listen_fds(3)` and `sd_notify(3)`.
+
+use std::env;
+use std::io;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+use tracing::debug;
+
+use super::devices::Devices;
+use super::error::OptionsError;
+use super::sockets::InheritedFd;
+
+/// The first descriptor that is passed.
+const FIRST: i32 = 3;
+
+/// Returns the sockets that the service manager has passed. In a program with several types of
+/// device, their names are those of the types.
+///
+/// # Errors
+///
+/// If there are none for this process.
+pub(super) fn passed_sockets(devices: &Devices<'_>) -> Result<Vec<InheritedFd>, OptionsError> {
+    let number = |name| env::var(name).ok().and_then(|value| value.parse::<u32>().ok());
+    let is_ours = number("LISTEN_PID") == Some(std::process::id());
+    let count = number("LISTEN_FDS").filter(|count| is_ours && *count > 0);
+    let count = count.and_then(|count| u16::try_from(count).ok());
+    let count = count.ok_or(OptionsError::NotActivated)?;
+    let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut names = names.split(':').filter(|_| !devices.has_one());
+    let sockets = (FIRST..FIRST + i32::from(count)).map(|fd| InheritedFd::of(names.next(), fd));
+    Ok(sockets.collect())
+}
+
+/// Reports that the sockets accept connections, if a service manager waits for that.
+pub(super) fn report_ready() {
+    if let Some(path) = env::var_os("NOTIFY_SOCKET")
+        && let Err(error) = send_to(path.as_bytes(), b"READY=1")
+    {
+        debug!(%error, "the service manager does not learn that the program is ready");
+    }
+}
+
+/// Sends a datagram to a socket at a path, or in the abstract namespace if it begins with `@`.
+fn send_to(path: &[u8], message: &[u8]) -> io::Result<()> {
+    let address = match path.strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(std::ffi::OsStr::from_bytes(path))?,
+    };
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    socket.send_to_addr(message, &address).map(drop)
+}
