@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(header(0x01, 22).errno(), None);
         assert_eq!(header(0x21, 2).errno(), Some(Errno::ENOENT));
         assert_eq!(header(0x21, 0).errno(), Some(Errno::EINVAL));
-        assert_eq!(header(0x21, 4096).errno(), Some(Errno::EINVAL));
+        assert_eq!(header(0x21, 0x1_0000).errno(), Some(Errno::EINVAL));
     }
 
     #[test]
