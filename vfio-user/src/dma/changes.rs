@@ -45,9 +45,9 @@ impl Dma {
         self.shared.status.limits()
     }
 
-    /// Accepts any descriptor that can be mapped, or read and written.
-    pub(crate) fn accept_any_file(&self) {
-        self.shared.status.accept_any_file();
+    /// Sets which descriptors are accepted as memory, before the first client.
+    pub(crate) fn accept(&self, accepted: Accepted) {
+        self.shared.status.accept(accepted);
     }
 
     /// Ends the session, at a reset or because the client is gone. From then on every handle,

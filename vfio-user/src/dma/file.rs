@@ -64,6 +64,8 @@ pub(crate) enum Accepted {
     InMemory,
     /// Any file that can be mapped, or read and written at a position.
     Any,
+    /// Any such file, also one that ends before its region.
+    OfAnySize,
 }
 
 /// The kind of a descriptor's file.
@@ -120,7 +122,7 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    /// Checks that a file is accepted and does not end before the region.
+    /// Checks that a file is accepted, and if need be that it does not end before the region.
     ///
     /// # Errors
     ///
@@ -135,7 +137,8 @@ impl Incoming {
         let is_in_memory = matches!(kind, FileKind::Shared | FileKind::HugePages);
         let file = if is_in_memory { file.in_memory() } else { file };
         let end = offset.checked_add(size).ok_or(Errno::EINVAL)?;
-        if kind.has_size() && u64::try_from(stat.st_size).is_ok_and(|len| end > len) {
+        let is_short = kind.has_size() && u64::try_from(stat.st_size).is_ok_and(|len| end > len);
+        if is_short && accepted != Accepted::OfAnySize {
             return Err(Errno::EINVAL);
         }
         // For a file without a size, only reading a byte shows whether it holds something.
@@ -155,8 +158,8 @@ impl Incoming {
     }
 
     /// Maps all of a file, to share the mapping with other regions. Maps only the requested range
-    /// if there is no room for the whole file, if the file has no size, or if it has huge pages,
-    /// which are scarce.
+    /// if it exceeds the file, if there is no room for the whole file, if the file has no size, or
+    /// if it has huge pages, which are scarce.
     fn map(&self, writable: bool, budget: &Budget) -> Result<Mapped, Errno> {
         let page = page_size(&self.stat);
         let map = |base: u64, len: u64| {
@@ -167,10 +170,12 @@ impl Incoming {
         };
         let part = || map(self.range.start, self.range.end - self.range.start);
         match (self.kind, u64::try_from(self.stat.st_size)) {
-            (FileKind::Shared | FileKind::Regular, Ok(len)) => match map(0, len) {
-                Err(Errno::ENOMEM) => part(),
-                mapped => mapped,
-            },
+            (FileKind::Shared | FileKind::Regular, Ok(len)) if self.range.end <= len => {
+                match map(0, len) {
+                    Err(Errno::ENOMEM) => part(),
+                    mapped => mapped,
+                }
+            }
             _ => part(),
         }
     }
@@ -356,6 +361,9 @@ impl Files {
 mod tests {
     use std::os::fd::OwnedFd;
 
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+    use nix::unistd::ftruncate;
+
     use super::*;
     use crate::dma::{Dma, NewRegion};
     use crate::sys::perf::counter;
@@ -387,6 +395,25 @@ mod tests {
         assert_eq!(dma.read_obj::<u64>(PAGE + TAIL).unwrap(), 2);
         assert_eq!(add(&dma, 0, &second), Err(Errno::EEXIST), "it is no duplicate");
         assert_eq!(add(&dma, 0, &first), Err(Errno::EEXIST), "nor can that be seen");
+    }
+
+    #[test]
+    fn a_file_that_ends_before_its_region_is_memory_if_that_is_asked_for() {
+        let file = memfd_create(c"test", MFdFlags::MFD_CLOEXEC).unwrap();
+        ftruncate(&file, PAGE.cast_signed()).unwrap();
+        let region = |access, accepted| {
+            let file = file.try_clone().unwrap().into();
+            NewRegion::file(0, 2 * PAGE, Rights::all(), file, 0, access, accepted)
+        };
+        let refused = region(AccessMode::Any, Accepted::Any);
+        assert_eq!(refused.err(), Some(Errno::EINVAL));
+        for access in [AccessMode::Mapping, AccessMode::FileIo] {
+            let dma = Dma::default();
+            dma.add(region(access, Accepted::OfAnySize).unwrap()).unwrap();
+            dma.write_obj(PAGE - 4, &7_u32).unwrap();
+            assert_eq!(dma.read_obj::<u32>(PAGE - 4).unwrap(), 7);
+            assert!(dma.read_obj::<u32>(PAGE).is_err(), "{access:?}");
+        }
     }
 
     #[test]

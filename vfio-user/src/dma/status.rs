@@ -46,7 +46,8 @@ pub(super) struct Status {
     /// What is noted of accesses.
     notes: AtomicU8,
     bytes: Bytes,
-    accepts_any_file: AtomicBool,
+    /// The default until it is set.
+    accepted: OnceLock<Accepted>,
     /// The defaults until they are set.
     limits: OnceLock<Limits>,
     /// The granules of the logs.
@@ -110,13 +111,14 @@ impl Status {
         self.limits.get().unwrap_or(&Limits::DEFAULT)
     }
 
-    pub(super) fn accept_any_file(&self) {
-        self.accepts_any_file.store(true, Ordering::Relaxed);
+    /// Sets which descriptors are accepted, once.
+    pub(super) fn accept(&self, accepted: Accepted) {
+        // As for the limits.
+        let _ = self.accepted.set(accepted);
     }
 
     pub(super) fn accepted(&self) -> Accepted {
-        let any = self.accepts_any_file.load(Ordering::Relaxed);
-        if any { Accepted::Any } else { Accepted::InMemory }
+        self.accepted.get().copied().unwrap_or_default()
     }
 
     pub(super) fn is_logging(&self) -> bool {

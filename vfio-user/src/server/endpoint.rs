@@ -136,9 +136,7 @@ impl Endpoint {
         let span = error_span!("device", name = function.name(), %id, socket = path);
         function.interrupts().follow(function.dma().transfers().posted_writes());
         function.limit(*socket.current_limits());
-        if socket.takes_any_memory_file() {
-            function.dma().accept_any_file();
-        }
+        function.dma().accept(socket.memory_files());
         let watched_device = WatchedDevice::new(&span, function.running_hook());
         Endpoint {
             id,

@@ -12,6 +12,7 @@ use nix::sys::socket::{
 };
 use nix::sys::stat::Mode;
 
+use crate::dma;
 use crate::error::{Error, Result};
 use crate::fds::{CloseQueue, PeerSocket};
 use crate::limits::Limits;
@@ -25,7 +26,7 @@ pub struct Socket {
     source: ClientSource,
     once: bool,
     write_multiple: bool,
-    any_memory_file: bool,
+    memory_files: dma::Accepted,
     limits: Limits,
     /// The users whose connections are accepted; `None` for all.
     uids: Option<Vec<u32>>,
@@ -101,7 +102,7 @@ impl Socket {
             source,
             once: false,
             write_multiple: false,
-            any_memory_file: false,
+            memory_files: dma::Accepted::default(),
             limits: Limits::DEFAULT,
             uids: None,
             close_queue: CloseQueue::default(),
@@ -160,7 +161,16 @@ impl Socket {
     /// far.
     #[must_use]
     pub fn any_memory_file(mut self) -> Self {
-        self.any_memory_file = true;
+        self.memory_files = dma::Accepted::Any;
+        self
+    }
+
+    /// Accepts the descriptors of [`any_memory_file`](Self::any_memory_file), also of files that
+    /// are shorter than their region, which are refused otherwise. An access beyond the end of a
+    /// file fails; if the file is mapped, all later accesses to the region fail as well.
+    #[must_use]
+    pub fn short_memory_files(mut self) -> Self {
+        self.memory_files = dma::Accepted::OfAnySize;
         self
     }
 
@@ -221,9 +231,9 @@ impl Socket {
         self.write_multiple
     }
 
-    /// Returns whether every descriptor is accepted as memory.
-    pub(super) fn takes_any_memory_file(&self) -> bool {
-        self.any_memory_file
+    /// Returns which descriptors are accepted as memory.
+    pub(super) fn memory_files(&self) -> dma::Accepted {
+        self.memory_files
     }
 
     pub(super) fn is_for_one_client(&self) -> bool {
