@@ -43,6 +43,8 @@ pub struct Context {
     pub(crate) max_dma_regions: Cell<Option<usize>>,
     pub(crate) migration_state: Cell<MigrationState>,
     pub(crate) quiesce: Cell<Quiesce>,
+    /// Whether it serves the client during a transfer outside of callbacks.
+    pub(crate) is_transferring: Cell<bool>,
     /// Makes the server ask again whether a step may be done.
     pub(crate) wake: EventFd,
     pub(crate) client: Cell<Client>,
@@ -80,11 +82,14 @@ impl Context {
     /// Creates a context that listens at a path.
     pub(crate) fn new(path: &Path, is_nonblocking: bool, private: *mut c_void) -> Result<Self> {
         let socket = Socket::bind(path).map_err(|error| errno_of_server(&error))?;
+        let is_compatible = std::env::var_os("LIBVFIO_USER_COMPAT").is_some_and(|on| on == "1");
+        let socket =
+            if is_compatible { socket.short_memory_files() } else { socket.any_memory_file() };
         let irq_counts = [0, 0, 0, 1, 1].map(Cell::new);
         Ok(Context {
             private,
             is_nonblocking,
-            is_compatible: std::env::var_os("LIBVFIO_USER_COMPAT").is_some_and(|on| on == "1"),
+            is_compatible,
             callbacks: Callbacks::default(),
             log: Sink::default(),
             config: Config::new(),
@@ -96,13 +101,14 @@ impl Context {
             max_dma_regions: Cell::new(None),
             migration_state: Cell::new(MigrationState::Running),
             quiesce: Cell::default(),
+            is_transferring: Cell::default(),
             wake: EventFd::new().map_err(|error| errno_of(&error))?,
             client: Cell::new(Client::None),
             requests: Cell::new(0),
             max_data: Cell::new(0),
             quirks: Quirks::default(),
             is_ending: Cell::new(false),
-            socket: RefCell::new(Some(socket.any_memory_file())),
+            socket: RefCell::new(Some(socket)),
             server: RefCell::new(Some(Server::new().map_err(|error| errno_of_server(&error))?)),
         })
     }

@@ -80,9 +80,8 @@ impl Device {
                 context.config.access(context, callback, offset, data)
             }
             Some(callback) => context.access(callback, data, offset),
-            None => Err(Nix::EINVAL),
+            None => Err(Errno::EINVAL),
         }
-        .map_err(Errno::from)
     }
 }
 
@@ -197,14 +196,14 @@ impl Migrate for Device {
     }
 
     fn migrate(&mut self, target: MigrationState) -> Result<(), Errno> {
-        self.context.get().migrate(target).map_err(Errno::from)
+        self.context.get().migrate(target)
     }
 
     fn read_state(&mut self, data: &mut [u8]) -> Result<usize, Errno> {
-        self.context.get().read_state(data).map_err(Errno::from)
+        self.context.get().read_state(data)
     }
 
     fn write_state(&mut self, data: &[u8]) -> Result<(), Errno> {
-        self.context.get().write_state(data).map_err(Errno::from)
+        self.context.get().write_state(data)
     }
 }

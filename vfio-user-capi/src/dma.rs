@@ -160,21 +160,23 @@ impl Context {
     ) -> Result<()> {
         let dma = self.dma.for_session();
         let ended = EventFd::new().map_err(|error| errno_of(&error))?;
-        thread::scope(|scope| {
-            let waiting = thread::Builder::new().spawn_scoped(scope, || {
-                let done = transfer(&dma);
-                ended.signal();
-                done
-            });
-            let waiting = waiting.map_err(|error| errno_of(&error))?;
-            while !waiting.is_finished() {
-                self.process()?;
-                self.wait_for(&ended)?;
-            }
-            match waiting.join() {
-                Ok(done) => done.map_err(|error| errno_of_dma(&error)),
-                Err(_) => Err(Errno::EIO),
-            }
+        self.transferring(|| {
+            thread::scope(|scope| {
+                let waiting = thread::Builder::new().spawn_scoped(scope, || {
+                    let done = transfer(&dma);
+                    ended.signal();
+                    done
+                });
+                let waiting = waiting.map_err(|error| errno_of(&error))?;
+                while !waiting.is_finished() {
+                    self.process()?;
+                    self.wait_for(&ended)?;
+                }
+                match waiting.join() {
+                    Ok(done) => done.map_err(|error| errno_of_dma(&error)),
+                    Err(_) => Err(Errno::EIO),
+                }
+            })
         })
     }
 

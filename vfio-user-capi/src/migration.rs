@@ -2,13 +2,12 @@
 
 use std::ffi::c_int;
 
-use nix::errno::Errno;
 use vfio_user::function::Admission;
 use vfio_user::migration::next;
-use vfio_user::protocol::{Command, MigrationState, Version};
+use vfio_user::protocol::{Command, Errno, MigrationState, Version};
 
 use crate::abi::CONFIG_REGION;
-use crate::boundary::Result;
+use crate::callbacks::Result;
 use crate::context::Context;
 use crate::quiesce::Quieted;
 
@@ -28,7 +27,7 @@ impl Context {
             self.requests.set(self.requests.get() + 1);
         }
         if let Err(errno) = self.check_request(command, payload) {
-            return Admission::Refused(errno.into());
+            return Admission::Refused(errno);
         }
         if !self.needs_quiet(command, payload) {
             return Admission::Now;
@@ -36,7 +35,7 @@ impl Context {
         match self.make_quiet() {
             Quieted::Now => Admission::Now,
             Quieted::Later => Admission::Later,
-            Quieted::Failed(errno) => Admission::Refused(errno.into()),
+            Quieted::Failed(errno) => Admission::Refused(errno),
         }
     }
 

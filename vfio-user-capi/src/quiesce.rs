@@ -1,6 +1,9 @@
 //! The state of a quiesce that the program completes later.
 
-use nix::errno::Errno;
+use std::io;
+
+use nix::errno::Errno as Nix;
+use vfio_user::protocol::Errno;
 
 use crate::boundary::Result;
 use crate::context::Context;
@@ -10,6 +13,9 @@ use crate::context::Context;
 pub(crate) enum Quiesce {
     #[default]
     Idle,
+    /// A step waits that arrived during a transfer outside of callbacks, where the program expects
+    /// no quiesce. `vfu_run_ctx` asks the program.
+    Postponed,
     /// The program has answered `EBUSY`, and has to call `vfu_device_quiesced`.
     Pending,
     /// It has called it, with this error or 0.
@@ -40,21 +46,41 @@ impl Context {
             }
             Quiesce::Ready(errno) => {
                 self.quiesce.set(Quiesce::Quiet);
-                Quieted::Failed(Errno::from_raw(errno))
+                Quieted::Failed(io::Error::from_raw_os_error(errno).into())
             }
-            Quiesce::Idle => match self.call_quiesce() {
-                Ok(()) => Quieted::Now,
-                Err(Errno::EBUSY) => {
-                    self.quiesce.set(Quiesce::Pending);
-                    Quieted::Later
-                }
-                Err(errno) => Quieted::Failed(errno),
-            },
+            Quiesce::Idle | Quiesce::Postponed if self.is_transferring.get() => {
+                self.quiesce.set(Quiesce::Postponed);
+                Quieted::Later
+            }
+            Quiesce::Idle | Quiesce::Postponed => self.ask_for_quiet(),
         }
     }
 
+    fn ask_for_quiet(&self) -> Quieted {
+        self.quiesce.set(Quiesce::Idle);
+        match self.call_quiesce() {
+            Ok(()) => Quieted::Now,
+            Err(Errno::EBUSY) => {
+                self.quiesce.set(Quiesce::Pending);
+                Quieted::Later
+            }
+            Err(errno) => Quieted::Failed(errno),
+        }
+    }
+
+    /// Runs a transfer that serves the client meanwhile.
+    pub(crate) fn transferring<T>(&self, transfer: impl FnOnce() -> T) -> T {
+        self.is_transferring.set(true);
+        let done = transfer();
+        self.is_transferring.set(false);
+        if self.quiesce.get() == Quiesce::Postponed {
+            self.wake.signal();
+        }
+        done
+    }
+
     pub(crate) fn is_quiescing(&self) -> bool {
-        matches!(self.quiesce.get(), Quiesce::Pending | Quiesce::Ready(_))
+        matches!(self.quiesce.get(), Quiesce::Postponed | Quiesce::Pending | Quiesce::Ready(_))
     }
 
     /// Completes a pending quiesce, and the step that waits for it.
@@ -64,7 +90,7 @@ impl Context {
     /// `EINVAL` if none is pending.
     pub(crate) fn quiesced(&self, errno: i32) -> Result<()> {
         if self.quiesce.get() != Quiesce::Pending {
-            return Err(Errno::EINVAL);
+            return Err(Nix::EINVAL);
         }
         self.quiesce.set(Quiesce::Ready(errno));
         self.wake.signal();

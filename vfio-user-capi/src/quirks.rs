@@ -2,10 +2,9 @@
 
 use std::cell::Cell;
 
-use nix::errno::Errno;
-use vfio_user::protocol::{Command, MigrationState, Version};
+use vfio_user::protocol::{Command, Errno, MigrationState, Version};
 
-use crate::boundary::Result;
+use crate::callbacks::Result;
 use crate::context::Context;
 use crate::migration::word;
 
@@ -109,8 +108,15 @@ impl Context {
     }
 
     fn check_report(&self, payload: &[u8]) -> Result<()> {
-        let Some(iova) = long(payload, 8) else { return Ok(()) };
-        self.dma.region(iova).map(drop).ok_or(Errno::ENOENT)
+        let (Some(iova), Some(length)) = (long(payload, 8), long(payload, 16)) else {
+            return Ok(());
+        };
+        let region = self.dma.region(iova).ok_or(Errno::ENOENT)?;
+        if region.iova() != iova {
+            return Err(Errno::ENOTSUP);
+        }
+        let has_page = long(payload, 24).is_none_or(|page| page <= length);
+        if has_page && region.file().is_some() { Ok(()) } else { Err(Errno::EINVAL) }
     }
 }
 

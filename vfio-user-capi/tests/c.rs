@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use vfio_user::client::{Client, PciView};
-use vfio_user::protocol::{MigrationState, RegionIndex};
+use vfio_user::client::{Client, ClientMemory, PciView};
+use vfio_user::protocol::{DmaMapFlags, Errno, MigrationState, RegionIndex};
 
 /// The time for a program to do what it does at once on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -55,10 +56,14 @@ impl Installation {
     }
 
     /// Builds the example and starts it.
-    fn counter(&self) -> Counter {
-        let socket = self.path("counter.sock");
-        let program = self.build("cc", "examples/counter.c");
-        Counter { child: Command::new(program).arg(&socket).spawn().unwrap(), socket }
+    fn counter(&self) -> Program {
+        self.start("examples/counter.c")
+    }
+
+    fn start(&self, source: &str) -> Program {
+        let socket = self.path("device.sock");
+        let program = self.build("cc", source);
+        Program { child: Command::new(program).arg(&socket).spawn().unwrap(), socket }
     }
 }
 
@@ -68,13 +73,13 @@ fn succeed(command: &mut Command) -> Output {
     output
 }
 
-/// A program that serves the example.
-struct Counter {
+/// A program that serves a device.
+struct Program {
     child: Child,
     socket: PathBuf,
 }
 
-impl Counter {
+impl Program {
     fn attach(&self) -> PciView {
         PciView::new(self.client()).unwrap()
     }
@@ -173,6 +178,49 @@ fn writes_to_configuration_space_obey_its_registers() {
     assert_eq!(config.read::<u32>(0x80).unwrap(), 0);
     drop(client);
     program.end();
+}
+
+#[test]
+fn a_quiesce_ends_later_and_memory_by_messages_is_reached_outside_of_callbacks() {
+    let installation = Installation::new();
+    let program = installation.start("tests/c/quiet.c");
+    let client = program.client();
+    let memory = Arc::new(Words::default());
+    memory.0.lock().unwrap()[0] = 21;
+    let rights = DmaMapFlags::READ | DmaMapFlags::WRITE;
+    client.dma_map_memory(0x1000, 0x1000, Arc::clone(&memory) as _, rights).unwrap();
+    let start = Instant::now();
+    while memory.0.lock().unwrap()[4] != 42 {
+        assert!(start.elapsed() < PATIENCE);
+        thread::sleep(Duration::from_millis(1));
+    }
+    client.reset().unwrap();
+    client.dma_unmap(0x1000, 0x1000).unwrap();
+    drop(client);
+    program.end();
+}
+
+/// Memory of a client that is reached by messages.
+struct Words(Mutex<[u8; 0x1000]>);
+
+impl Default for Words {
+    fn default() -> Self {
+        Words(Mutex::new([0; 0x1000]))
+    }
+}
+
+impl ClientMemory for Words {
+    fn read(&self, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
+        let start = usize::try_from(offset).map_err(|_| Errno::EFAULT)?;
+        data.copy_from_slice(&self.0.lock().unwrap()[start..start + data.len()]);
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        let start = usize::try_from(offset).map_err(|_| Errno::EFAULT)?;
+        self.0.lock().unwrap()[start..start + data.len()].copy_from_slice(data);
+        Ok(())
+    }
 }
 
 #[test]

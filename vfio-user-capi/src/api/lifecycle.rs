@@ -110,6 +110,7 @@ fn run(context: &Context) -> Result<c_int> {
             check_client(context)?;
         }
         if context.is_nonblocking {
+            context.restore_errno();
             return Ok(c_int::try_from(served).unwrap_or(c_int::MAX));
         }
     }

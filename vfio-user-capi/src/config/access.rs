@@ -1,12 +1,11 @@
 //! Accesses of clients, divided by what they touch.
 
-use nix::errno::Errno;
+use vfio_user::protocol::Errno;
 
 use super::masks::{DEVICE_CONTROL, of_header};
 use super::{Capability, Config, HEADER_SIZE, Kind};
 use crate::abi::{RegionAccess, ResetType};
-use crate::boundary::Result;
-use crate::callbacks::Access;
+use crate::callbacks::{Access, Result};
 use crate::context::Context;
 
 /// What a part of an access touches.

@@ -1,9 +1,9 @@
 //! Errors of libvfio-user for writes that hardware ignores (`LIBVFIO_USER_COMPAT=1`).
 
-use nix::errno::Errno;
+use vfio_user::protocol::Errno;
 
 use super::{Capability, Config, Kind};
-use crate::boundary::Result;
+use crate::callbacks::Result;
 
 /// The registers of the header that libvfio-user lets a client write, and their sizes.
 const REGISTERS: [(usize, usize); 18] = [
