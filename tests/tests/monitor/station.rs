@@ -169,7 +169,7 @@ impl Observed {
         }
     }
 
-    pub(crate) fn registers(&mut self) -> Vec<monitor::RegisterValue> {
+    pub(crate) fn registers(&mut self) -> Vec<monitor::NamedValue> {
         self.all(
             |from| Request::Registers { from },
             |reply| match reply {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use vfio_user::monitor::{Client, RegisterValue, Request};
+use vfio_user::monitor::{Client, NamedValue, Request};
 
 use super::snapshot::{self, Snapshot};
 use super::{connect, failed, prometheus, text};
@@ -52,7 +52,7 @@ impl Arguments {
     }
 
     /// Does the pokes, and returns what they have changed, and the registers that are named.
-    fn values(&self, client: &mut Client) -> Result<Vec<RegisterValue>, Error> {
+    fn values(&self, client: &mut Client) -> Result<Vec<NamedValue>, Error> {
         let pokes = self.poke.iter().cloned().map(|(name, value)| Request::Poke { name, value });
         let peeks = self.names.iter().cloned().map(|name| Request::Register { name });
         let values = pokes.chain(peeks).map(|request| snapshot::register(client, &request));

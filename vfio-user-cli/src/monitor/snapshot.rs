@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 use vfio_user::monitor::{
-    AccessCount, Client, ClientError, Counters, DeviceInfo, HookTime, LastAccess, Mapping, Page,
-    RegisterValue, Reply, Request, UnmodelledPlace, Vector,
+    AccessCount, Client, ClientError, Counters, DeviceInfo, HookTime, LastAccess, Mapping,
+    NamedValue, Page, Reply, Request, UnmodelledPlace, Vector,
 };
 
 /// Takes what belongs to a request out of its reply.
@@ -43,7 +43,7 @@ pub(super) enum State {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Answers {
     pub(super) counters: Counters,
-    pub(super) registers: Vec<RegisterValue>,
+    pub(super) registers: Vec<NamedValue>,
     pub(super) interrupts: Vec<Vector>,
     pub(super) dma: Vec<Mapping>,
     pub(super) unmodelled: Vec<UnmodelledPlace>,
@@ -116,9 +116,6 @@ pub(super) fn last(client: &mut Client) -> Result<Vec<LastAccess>, ClientError> 
 }
 
 /// Sends a request that is answered with the value of a register.
-pub(super) fn register(
-    client: &mut Client,
-    request: &Request,
-) -> Result<RegisterValue, ClientError> {
+pub(super) fn register(client: &mut Client, request: &Request) -> Result<NamedValue, ClientError> {
     only!(client.ask(request)?, Register).ok_or(ClientError::Mismatch)
 }

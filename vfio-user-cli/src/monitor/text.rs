@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use vfio_user::monitor::{
-    AccessCount, Counters, DeviceInfo, HookTime, LastAccess, Mapping, RegisterValue,
-    UnmodelledPlace, Vector,
+    AccessCount, Counters, DeviceInfo, HookTime, LastAccess, Mapping, NamedValue, UnmodelledPlace,
+    Vector,
 };
 
 use super::snapshot::{Answers, Snapshot, State};
@@ -108,14 +108,14 @@ fn sums(counters: &Counters) -> String {
 }
 
 /// `0x80`, `0x80 (done)`; with a question mark if a hook computes another value.
-pub(super) fn value(register: &RegisterValue) -> String {
+pub(super) fn value(register: &NamedValue) -> String {
     let mark = if register.exact { "" } else { "?" };
     let set = if register.set.is_empty() { String::new() } else { format!(" ({})", register.set) };
     format!("{:#x}{mark}{set}", register.value)
 }
 
 /// Returns registers alone.
-pub(super) fn registers(registers: &[RegisterValue]) -> String {
+pub(super) fn registers(registers: &[NamedValue]) -> String {
     let lines = registers.iter().map(|register| {
         format!("{} = {}\n", printable(&register.name), printable(&value(register)))
     });

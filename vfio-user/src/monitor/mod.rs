@@ -65,8 +65,8 @@ pub use question::{Answer, Question, Value};
 pub use recorder::Recorder;
 pub(crate) use recorder::{Elsewhere, Operation};
 pub use wire::{
-    AccessCount, Counters, DeviceInfo, HookTime, LastAccess, Mapping, Message, Page, Refused,
-    RegisterValue, Reply, Request, RunningHook, UnmodelledPlace, VERSION, Vector,
+    AccessCount, Counters, DeviceInfo, HookTime, LastAccess, Mapping, Message, NamedValue, Page,
+    Refused, Reply, Request, RunningHook, UnmodelledPlace, VERSION, Vector,
 };
 
 use crate::error::Result;

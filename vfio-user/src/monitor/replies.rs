@@ -12,7 +12,7 @@ use super::peer::LONGEST;
 use super::question::{Answer, PART, Question, Value};
 use super::recorder::{Accessed, Recorder};
 use super::wire::{
-    AccessCount, Counters, DeviceInfo, HookTime, Message, Page, RegisterValue, Reply, Request,
+    AccessCount, Counters, DeviceInfo, HookTime, Message, NamedValue, Page, Reply, Request,
     RunningHook, VERSION,
 };
 use crate::model::Slot;
@@ -114,12 +114,7 @@ impl Replies {
                 let name = name.unwrap_or_default();
                 let set = slot.map(|slot| names::set(&device.recorder, slot, value.bits));
                 let set = set.unwrap_or_default();
-                Reply::Register(RegisterValue {
-                    name,
-                    value: value.bits,
-                    exact: value.is_exact,
-                    set,
-                })
+                Reply::Register(NamedValue { name, value: value.bits, exact: value.is_exact, set })
             }
             Answer::Interrupts(items, has_more) => {
                 Reply::Interrupts(Page { items, next: has_more.then_some(behind) })
@@ -168,8 +163,8 @@ fn running(device: &Observed) -> Option<RunningHook> {
     Some(RunningHook { name, nanoseconds })
 }
 
-fn register(recorder: &Recorder, slot: Slot, value: Value) -> RegisterValue {
-    RegisterValue {
+fn register(recorder: &Recorder, slot: Slot, value: Value) -> NamedValue {
+    NamedValue {
         name: recorder.numbering().name(slot).to_string(),
         value: value.bits,
         exact: value.is_exact,

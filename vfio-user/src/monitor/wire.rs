@@ -88,9 +88,9 @@ pub enum Reply {
     /// To [`Request::Device`].
     Device(DeviceInfo),
     /// To [`Request::Registers`].
-    Registers(Page<RegisterValue>),
+    Registers(Page<NamedValue>),
     /// To [`Request::Register`] and [`Request::Poke`], with the value after the poke.
-    Register(RegisterValue),
+    Register(NamedValue),
     /// To [`Request::Interrupts`].
     Interrupts(Page<Vector>),
     /// To [`Request::Dma`].
@@ -146,9 +146,9 @@ pub struct RunningHook {
     pub nanoseconds: u64,
 }
 
-/// The value of a register.
+/// The value of a register, of a field, or of a byte of a memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RegisterValue {
+pub struct NamedValue {
     /// The name: `status`, `ring[3]`, `queues[3].tail`; of a field `control.mode`.
     pub name: String,
     /// The value.

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use vfio_user::monitor::{
-    AccessCount, Client, ClientError, Counters, DeviceInfo, LastAccess, Mapping, Page,
-    RegisterValue, Request, Vector,
+    AccessCount, Client, ClientError, Counters, DeviceInfo, LastAccess, Mapping, NamedValue, Page,
+    Request, Vector,
 };
 
 use crate::monitor::snapshot;
@@ -24,7 +24,7 @@ pub(super) struct Sample {
     pub(super) mappings: Page<Mapping>,
     pub(super) last: Vec<LastAccess>,
     /// The values of the registers that were accessed last, and most.
-    pub(super) values: BTreeMap<String, RegisterValue>,
+    pub(super) values: BTreeMap<String, NamedValue>,
 }
 
 impl Sample {
