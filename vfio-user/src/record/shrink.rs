@@ -41,6 +41,8 @@ impl fmt::Display for Shrunk {
 /// recording is in memory meanwhile.
 ///
 /// ```no_run
+/// use std::path::Path;
+///
 /// use vfio_user::Bench;
 /// use vfio_user::record::{RecordingError, ReplayError, shrink};
 /// # use vfio_user::{Device, PciDevice};
@@ -49,7 +51,7 @@ impl fmt::Display for Shrunk {
 /// # struct Edu {}
 /// # impl Device for Edu { type Event = (); }
 ///
-/// let differs = |recording| match Bench::replay(Edu::default(), recording) {
+/// let differs = |recording: &Path| match Bench::replay(Edu::default(), recording) {
 ///     Err(ReplayError::Differs(difference)) => Some(difference),
 ///     _ => None,
 /// };
