@@ -105,7 +105,15 @@ def test_errors_say_what_is_accepted(socket):
             dev.config.read16(0)
 
 
-def test_a_wait_ends_by_a_signal(socket):
+@pytest.fixture
+def interruptible():
+    """Raises KeyboardInterrupt, though a shell ignores SIGINT for what it runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_wait_ends_by_a_signal(socket, interruptible):
     with Edu.serve(socket), vu.Client(socket, Edu) as dev:
         dev.enable_irqs()
         waits = threading.Event()

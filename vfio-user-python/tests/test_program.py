@@ -22,7 +22,7 @@ def test_the_command_line_is_that_of_all_device_programs():
     assert json.loads(described.stdout) == json.loads(Edu.describe("json"))
     usage = run("--help")
     assert usage.returncode == 0 and "--socket-path" in usage.stdout and "`edu`" in usage.stdout
-    wrong = run("--sockets=x")
+    wrong = run("--socket-paht=x")
     assert wrong.returncode == 2 and "--socket-path" in wrong.stderr
 
 
