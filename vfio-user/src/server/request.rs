@@ -165,16 +165,19 @@ fn answer(
     note_request(&header, payload);
     let mut request = Request { payload, fds, client, blocked: None };
     let handler = handlers::find(command).ok_or(Errno::EINVAL)?;
-    let admission = guarded(|| function.admit(Step::Request { command, payload }))?;
-    match admission {
-        Admission::Now => guarded(|| handler(function, &mut request, reply))??,
+    // One guard for both: it reads the clock.
+    guarded(|| match function.admit(Step::Request { command, payload }) {
+        Admission::Now => handler(function, &mut request, reply),
         Admission::Later => {
             request.blocked = Some(Delayed::new(command, handler, &mut request).wait());
+            Ok(())
         }
-        Admission::Refused(errno) => return Err(errno.into()),
-    }
-    let release = function.dma().limits().release;
-    Ok(request.blocked.take().map(|blocked| PendingRequest::new(header, blocked, release)))
+        Admission::Refused(errno) => Err(errno),
+    })??;
+    Ok(request
+        .blocked
+        .take()
+        .map(|blocked| PendingRequest::new(header, blocked, function.dma().limits().release)))
 }
 
 /// A request that the function has not admitted yet.
