@@ -330,16 +330,16 @@ fn a_kernel_on_which_a_client_could_hang_the_device_is_refused_at_the_start() {
     }
 }
 
-/// What a server waits by that looks at a page, while it is quiet for 50 ms and then rung: long
-/// enough for pauses though each call is traced.
+/// What a server waits by that looks at a page, while it is quiet for 400 ms and then rung: long
+/// enough for pauses, though each call is traced on a loaded machine.
 fn watched(options: &[&str], spin: &str) -> Option<Vec<String>> {
     let traced = Traced::with(options, &[spin, "watch"])?;
     let mut client = traced.client();
     let mut answer = client.request(command::GET_REGION_INFO, &wire::region_info(4096, 0), &[]);
     let page = fs::File::from(answer.fds.remove(0));
     mark(&mut client);
-    for round in 1..=5_u32 {
-        std::thread::sleep(Duration::from_millis(50));
+    for round in 1..=3_u32 {
+        std::thread::sleep(Duration::from_millis(400));
         page.write_all_at(&round.to_le_bytes(), 0x1000).unwrap();
         while client.number(0, 4, 4) != u64::from(round) {}
     }
