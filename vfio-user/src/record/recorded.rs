@@ -26,7 +26,7 @@ use crate::tape::{Call, Outcome, Tap, TapeWriter, Unrecorded};
 
 /// A device whose recording is written to a file while it is served.
 ///
-/// The clock of the device stands still while one of its hooks runs: a replay sees the same times.
+/// The clock of the device stops while one of its hooks runs: a replay sees the same times.
 /// The state at the start comes first, then each call of the device and what happens in it. When
 /// the file cannot be written, one line is logged, the recording ends, and the device goes on.
 ///
