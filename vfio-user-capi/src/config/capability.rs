@@ -64,7 +64,7 @@ impl Kind {
         }
     }
 
-    /// Returns the number of bytes that tell the size.
+    /// Returns the number of bytes that encode the size.
     pub(super) fn prefix(is_extended: bool, id: u32) -> usize {
         match (is_extended, id) {
             (true, 0x0b) => 8,
