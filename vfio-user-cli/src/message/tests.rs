@@ -24,92 +24,94 @@ fn fields(message: &[u8]) -> String {
     decoded.fields.to_string()
 }
 
-/// The vectors are those of the library's own messages, as QEMU 11 and its peers send them.
-#[test]
-fn messages_of_the_wire_are_decoded() {
-    for (message, expected) in [
-        (
-            "01 00 02 00 30 00 00 00 00 00 00 00 00 00 00 00 | 20 00 00 00 03 00 00 00 00 00 00 00
+/// Messages as QEMU 11 and its peers send them, and their fields.
+const MESSAGES: &[(&str, &str)] = &[
+    (
+        "01 00 02 00 30 00 00 00 00 00 00 00 00 00 00 00 | 20 00 00 00 03 00 00 00 00 00 00 00
              00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 10 00 00 00 00",
-            "address=0x0 size=0x10000000 offset=0x0 flags=READ|WRITE",
-        ),
-        (
-            "31 00 03 00 28 00 00 00 01 00 00 00 00 00 00 00 | 18 00 00 00 00 00 00 00 00 00 00 00
+        "address=0x0 size=0x10000000 offset=0x0 flags=READ|WRITE",
+    ),
+    (
+        "31 00 03 00 28 00 00 00 01 00 00 00 00 00 00 00 | 18 00 00 00 00 00 00 00 00 00 00 00
              00 00 00 00 00 00 00 10 00 00 00 00",
-            "address=0x0 size=0x10000000 flags=0",
-        ),
-        (
-            "03 00 04 00 20 00 00 00 01 00 00 00 00 00 00 00 | 10 00 00 00 03 00 00 00 09 00 00 00
+        "address=0x0 size=0x10000000 flags=0",
+    ),
+    (
+        "03 00 04 00 20 00 00 00 01 00 00 00 00 00 00 00 | 10 00 00 00 03 00 00 00 09 00 00 00
              05 00 00 00",
-            "flags=RESET|PCI regions=9 irqs=5",
-        ),
-        (
-            "05 00 05 00 50 00 00 00 01 00 00 00 00 00 00 00 | 40 00 00 00 0f 00 00 00 00 00 00 00
+        "flags=RESET|PCI regions=9 irqs=5",
+    ),
+    (
+        "05 00 05 00 50 00 00 00 01 00 00 00 00 00 00 00 | 40 00 00 00 0f 00 00 00 00 00 00 00
              20 00 00 00 00 40 00 00 00 00 00 00 00 00 00 00 00 00 00 00 01 00 01 00 00 00 00 00
              01 00 00 00 00 00 00 00 00 10 00 00 00 00 00 00 00 10 00 00 00 00 00 00",
-            "argsz=64 region=bar0 flags=READ|WRITE|MMAP|CAPS size=0x4000 offset=0x0 \
+        "argsz=64 region=bar0 flags=READ|WRITE|MMAP|CAPS size=0x4000 offset=0x0 \
              areas=[(offset=0x1000 size=0x1000)]",
-        ),
-        (
-            "16 00 07 00 20 00 00 00 01 00 00 00 00 00 00 00 | 10 00 00 00 09 00 00 00 02 00 00 00
+    ),
+    (
+        "16 00 07 00 20 00 00 00 01 00 00 00 00 00 00 00 | 10 00 00 00 09 00 00 00 02 00 00 00
              08 00 00 00",
-            "irq=MSI-X flags=EVENTFD|NORESIZE count=8",
-        ),
-        (
-            "1a 00 08 00 24 00 00 00 00 00 00 00 00 00 00 00 | 14 00 00 00 24 00 00 00 00 00 00 00
+        "irq=MSI-X flags=EVENTFD|NORESIZE count=8",
+    ),
+    (
+        "1a 00 08 00 24 00 00 00 00 00 00 00 00 00 00 00 | 14 00 00 00 24 00 00 00 00 00 00 00
              00 00 00 00 01 00 00 00",
-            "irq=INTx flags=DATA_EVENTFD|ACTION_TRIGGER start=0 count=1",
-        ),
-        (
-            "12 00 09 00 24 00 00 00 01 00 00 00 00 00 00 00 | 10 00 00 00 00 00 00 00 07 00 00 00
+        "irq=INTx flags=DATA_EVENTFD|ACTION_TRIGGER start=0 count=1",
+    ),
+    (
+        "12 00 09 00 24 00 00 00 01 00 00 00 00 00 00 00 | 10 00 00 00 00 00 00 00 07 00 00 00
              04 00 00 00 04 00 00 00",
-            "region=config offset=0x10 count=4 data=0x00000004",
-        ),
-        (
-            "23 00 0a 00 22 00 00 00 00 00 00 00 00 00 00 00 | 04 00 00 00 00 00 00 00 07 00 00 00
+        "region=config offset=0x10 count=4 data=0x00000004",
+    ),
+    (
+        "23 00 0a 00 22 00 00 00 00 00 00 00 00 00 00 00 | 04 00 00 00 00 00 00 00 07 00 00 00
              02 00 00 00 06 00",
-            "region=config offset=0x4 count=2 data=0x0006",
-        ),
-        ("25 00 0d 00 10 00 00 00 00 00 00 00 00 00 00 00", ""),
-        (
-            "02 90 0c 00 24 00 00 00 00 00 00 00 00 00 00 00 | 00 00 02 00 00 00 00 00 04 00 00 00
+        "region=config offset=0x4 count=2 data=0x0006",
+    ),
+    ("25 00 0d 00 10 00 00 00 00 00 00 00 00 00 00 00", ""),
+    (
+        "02 90 0c 00 24 00 00 00 00 00 00 00 00 00 00 00 | 00 00 02 00 00 00 00 00 04 00 00 00
              00 00 00 00 11 22 33 44",
-            "address=0x20000 count=4 data=0x44332211",
-        ),
-        (
-            "00 02 0f 00 48 00 00 00 10 00 00 00 00 00 00 00 | 02 00 00 00 00 00 00 00 00 10 00 00
+        "address=0x20000 count=4 data=0x44332211",
+    ),
+    (
+        "00 02 0f 00 48 00 00 00 10 00 00 00 00 00 00 00 | 02 00 00 00 00 00 00 00 00 10 00 00
              00 00 00 00 00 00 00 00 04 00 00 00 01 00 00 00 00 00 00 00 08 10 00 00 00 00 00 00
              00 00 00 00 02 00 00 00 ef be 00 00 00 00 00 00",
-            "count=2 writes=[(region=bar0 offset=0x1000 count=4 data=0x00000001) \
+        "count=2 writes=[(region=bar0 offset=0x1000 count=4 data=0x00000001) \
              (region=bar0 offset=0x1008 count=2 data=0xbeef)]",
-        ),
-        (
-            "07 00 10 00 20 00 00 00 01 00 00 00 00 00 00 00 | 10 00 00 00 01 00 01 00 05 00 00 00
+    ),
+    (
+        "07 00 10 00 20 00 00 00 01 00 00 00 00 00 00 00 | 10 00 00 00 01 00 01 00 05 00 00 00
              00 00 00 00",
-            "argsz=16 feature=MIGRATION flags=GET states=STOP_COPY|PRE_COPY",
-        ),
-        (
-            "08 00 10 00 20 00 00 00 00 00 00 00 00 00 00 00 | 10 00 00 00 02 00 02 00 06 00 00 00
+        "argsz=16 feature=MIGRATION flags=GET states=STOP_COPY|PRE_COPY",
+    ),
+    (
+        "08 00 10 00 20 00 00 00 00 00 00 00 00 00 00 00 | 10 00 00 00 02 00 02 00 06 00 00 00
              00 00 00 00",
-            "argsz=16 feature=MIG_DEVICE_STATE flags=SET state=PRE_COPY",
-        ),
-        (
-            "09 00 10 00 28 00 00 00 00 00 00 00 00 00 00 00 | 18 00 00 00 06 00 02 00 00 10 00 00
+        "argsz=16 feature=MIG_DEVICE_STATE flags=SET state=PRE_COPY",
+    ),
+    (
+        "09 00 10 00 28 00 00 00 00 00 00 00 00 00 00 00 | 18 00 00 00 06 00 02 00 00 10 00 00
              00 00 00 00 00 00 00 00 00 00 00 00",
-            "argsz=24 feature=DMA_LOGGING_START flags=SET page_size=0x1000 ranges=[]",
-        ),
-        (
-            "0a 00 10 00 38 00 00 00 01 00 00 00 00 00 00 00 | 28 00 00 00 08 00 01 00 00 00 00 00
+        "argsz=24 feature=DMA_LOGGING_START flags=SET page_size=0x1000 ranges=[]",
+    ),
+    (
+        "0a 00 10 00 38 00 00 00 01 00 00 00 00 00 00 00 | 28 00 00 00 08 00 01 00 00 00 00 00
              00 00 00 00 00 00 01 00 00 00 00 00 00 10 00 00 00 00 00 00 01 80 00 00 00 00 00 00",
-            "argsz=40 feature=DMA_LOGGING_REPORT flags=GET address=0x0 size=0x10000 \
+        "argsz=40 feature=DMA_LOGGING_REPORT flags=GET address=0x0 size=0x10000 \
              page_size=0x1000 data=0x0000000000008001",
-        ),
-        (
-            "0b 00 11 00 1b 00 00 00 01 00 00 00 00 00 00 00 | 0b 00 00 00 03 00 00 00 61 62 63",
-            "argsz=11 size=3 data=[61 62 63]",
-        ),
-    ] {
-        assert_eq!(fields(&hex(message)), expected);
+    ),
+    (
+        "0b 00 11 00 1b 00 00 00 01 00 00 00 00 00 00 00 | 0b 00 00 00 03 00 00 00 61 62 63",
+        "argsz=11 size=3 data=[61 62 63]",
+    ),
+];
+
+#[test]
+fn messages_of_the_wire_are_decoded() {
+    for (message, expected) in MESSAGES {
+        assert_eq!(fields(&hex(message)), *expected);
     }
 }
 
