@@ -15,8 +15,8 @@ use vfio_user_tests::scripted::{refuse, reply};
 use vfio_user_tests::serve;
 use vfio_user_tests::wire::{self, command, dma, errno, flag};
 
-/// What each thread has of the memory.
-const PART: usize = 0x4_0000;
+/// What each thread has of the memory: enough for all that it writes.
+const PART: usize = 0x8_0000;
 const THREADS: usize = 3;
 
 /// What a client does when it is asked.
@@ -122,7 +122,8 @@ impl Client {
     }
 }
 
-/// Writes parts of its memory and reads them again.
+/// Writes its memory and reads it again. No two writes overlap: the client may still carry out
+/// pieces of one that has failed.
 fn work(dma: SessionDma, number: usize) -> JoinHandle<()> {
     let is_honest = |error: &DmaError| {
         let expected = [
@@ -133,9 +134,11 @@ fn work(dma: SessionDma, number: usize) -> JoinHandle<()> {
         assert!(expected.contains(&true), "{error:?}");
     };
     thread::spawn(move || {
+        let mut next = number * PART;
         for round in 0..12 {
             let len = [1, 4096, 40_000, 200_000, 7][round % 5] + round;
-            let at = number * PART + round * 97;
+            let at = next;
+            next += len;
             let data: Vec<u8> =
                 (0..len).map(|n| (n * 31 + round + number).to_le_bytes()[0]).collect();
             let mut read = vec![0; len];

@@ -204,7 +204,7 @@ impl Dma {
     /// # Errors
     ///
     /// [`DmaError`]; nothing has been written then, unless the client truncated its file meanwhile
-    /// or the write was done by messages.
+    /// or the write was done by messages. Of those, the client may carry out some after the error.
     pub fn write(&self, iova: u64, data: &[u8]) -> Result<(), DmaError> {
         let table = self.table(iova)?;
         if let Some((region, offset)) = table.short(iova, data.len(), &self.hint) {
