@@ -109,12 +109,19 @@ fn a_process_of_another_user_is_served_if_it_is_listed() {
 
 #[test]
 fn a_program_serves_the_sockets_that_it_is_passed_and_reports_that_it_is_ready() {
+    for options in ["--activated", "--activated --sandbox"] {
+        serves_what_it_is_passed(options);
+    }
+}
+
+#[track_caller]
+fn serves_what_it_is_passed(options: &str) {
     let dir = tempfile::tempdir().unwrap();
     let (socket, manager) = (dir.path().join("device.sock"), dir.path().join("notify"));
     let listener = UnixListener::bind(&socket).unwrap();
     let notified = UnixDatagram::bind(&manager).unwrap();
     notified.set_read_timeout(Some(PATIENCE)).unwrap();
-    let child = shell("export LISTEN_PID=$$ LISTEN_FDS=1; exec 3<&0;", "--activated")
+    let child = shell("export LISTEN_PID=$$ LISTEN_FDS=1; exec 3<&0;", options)
         .env("NOTIFY_SOCKET", &manager)
         .stdin(OwnedFd::from(listener))
         .spawn();

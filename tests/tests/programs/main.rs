@@ -4,4 +4,6 @@ mod access;
 mod classic_pair;
 mod device_program;
 mod lspci;
+mod program;
+mod sandbox;
 mod several_devices;

@@ -25,6 +25,12 @@ pub enum OptionsError {
     /// The service manager has passed no socket, or has passed it to another process.
     #[error("no socket was passed to this process; LISTEN_PID and LISTEN_FDS say which are")]
     NotActivated,
+    /// The kernel cannot confine the process as `--sandbox` says.
+    #[error("the program cannot be confined: {reason}; run it without --sandbox")]
+    Sandbox {
+        /// What the kernel lacks.
+        reason: String,
+    },
     /// The number of state files is not that of the sockets.
     #[error("{files} state files for {sockets} sockets; each socket has one, in the same order")]
     StateFiles {

@@ -6,6 +6,7 @@ mod devices;
 mod error;
 mod monitors;
 mod recordings;
+mod sandbox;
 mod signals;
 mod sockets;
 mod systemd;
@@ -22,6 +23,7 @@ pub use error::OptionsError;
 use monitors::Monitors;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use recordings::{RecordOnce, Recordings};
+use sandbox::Sandbox;
 use signals::Burndowns;
 use sockets::{InheritedFd, Place};
 use tracing::{Level, debug};
@@ -86,6 +88,9 @@ pub struct Options {
 
     #[command(flatten)]
     access: Access,
+
+    #[command(flatten)]
+    sandbox: Sandbox,
 
     /// Print a description of the device, and exit
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true)]
@@ -218,17 +223,25 @@ impl Options {
         let server = Server::new()?.spin(Duration::from_micros(self.spin.into()));
         let burndowns = Burndowns::new(places.iter().map(|place| place.label.clone()));
         let files = places.iter().flat_map(|place| place.files.clone()).collect();
-        signals::handle(server.shutdown_handle(), files, burndowns.clone())?;
+        let confinement = self.sandbox.prepare(&places)?;
+        let shutdown = server.shutdown_handle();
+        signals::handle(shutdown, files, burndowns.clone(), confinement.of_thread()?)?;
         let recordings = RecordOnce::default();
-        systemd::report_ready();
-        server.serve_each(sockets, |index| {
+        let mut create = |index: usize| {
             let place = &places[index];
             let recording = recordings.take(index, place);
             let files = Files { state: place.state.as_deref(), recording };
             let (function, burndown) = devices.get(place.of).create(place.number, files)?;
             burndowns.set(index, burndown);
             Ok(function)
-        })
+        };
+        // First the devices, which may open files, and the connection to the service manager.
+        let created = (0..places.len()).map(&mut create).collect::<Result<Vec<_>>>()?;
+        let mut created = created.into_iter();
+        let readiness = systemd::Readiness::connect();
+        confinement.enter()?;
+        readiness.report();
+        server.serve_each(sockets, |index| created.next().map_or_else(|| create(index), Ok))
     }
 
     /// Sets the options of a socket.

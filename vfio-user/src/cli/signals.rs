@@ -2,12 +2,13 @@
 //! guest has accessed that has no model.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
 use nix::sys::signal::{SigSet, Signal, raise};
 use tracing::{info, warn};
 
+use super::sandbox::ThreadConfinement;
 use crate::bus::BurndownHandle;
 use crate::error::{Error, Result};
 use crate::listening::SocketPath;
@@ -64,10 +65,19 @@ pub(super) fn handle(
     shutdown: Shutdown,
     sockets: Vec<SocketPath>,
     burndowns: Burndowns,
+    confinement: ThreadConfinement,
 ) -> Result<()> {
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1].into_iter().collect();
     signals.thread_block().map_err(Error::system)?;
+    let (report, reported) = mpsc::sync_channel(1);
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let confined = confinement.enter();
+        let is_confined = confined.is_ok();
+        // The other end waits.
+        let _ = report.send(confined);
+        if !is_confined {
+            return;
+        }
         let Some(signal) = next_termination(&signals, &burndowns) else { return };
         info!(%signal, "shutting down");
         shutdown.shutdown();
@@ -78,7 +88,8 @@ pub(super) fn handle(
         let _ = signals.thread_unblock();
         let _ = raise(signal);
     })?;
-    Ok(())
+    // Once the process is confined, it cannot confine a thread any more.
+    Ok(reported.recv().unwrap_or(Ok(()))?)
 }
 
 /// Waits for a signal that ends the program, and prints the burndowns at each other one.

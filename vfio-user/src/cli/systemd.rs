@@ -34,22 +34,38 @@ pub(super) fn passed_sockets(devices: &Devices<'_>) -> Result<Vec<InheritedFd>, 
     Ok(sockets.collect())
 }
 
-/// Reports that the sockets accept connections, if a service manager waits for that.
-pub(super) fn report_ready() {
-    if let Some(path) = env::var_os("NOTIFY_SOCKET")
-        && let Err(error) = send_to(path.as_bytes(), b"READY=1")
-    {
-        debug!(%error, "the service manager does not learn that the program is ready");
+/// A connection to a service manager that waits until the program is ready.
+#[derive(Debug)]
+pub(super) struct Readiness(Option<UnixDatagram>);
+
+impl Readiness {
+    /// Connects to the service manager, if one waits.
+    pub(super) fn connect() -> Self {
+        let path = env::var_os("NOTIFY_SOCKET");
+        Readiness(path.and_then(|path| connect_to(path.as_bytes()).map_err(unheard).ok()))
+    }
+
+    /// Reports that the sockets accept connections.
+    pub(super) fn report(self) {
+        if let Some(socket) = self.0 {
+            let _ = socket.send(b"READY=1").map_err(unheard);
+        }
     }
 }
 
-/// Sends a datagram to a socket at a path, or in the abstract namespace if it begins with `@`.
-fn send_to(path: &[u8], message: &[u8]) -> io::Result<()> {
+#[expect(clippy::needless_pass_by_value, reason = "it maps an error")]
+fn unheard(error: io::Error) {
+    debug!(%error, "the service manager does not learn that the program is ready");
+}
+
+/// Connects to a datagram socket at a path, or in the abstract namespace if it begins with `@`.
+fn connect_to(path: &[u8]) -> io::Result<UnixDatagram> {
     let address = match path.strip_prefix(b"@") {
         Some(name) => SocketAddr::from_abstract_name(name)?,
         None => SocketAddr::from_pathname(std::ffi::OsStr::from_bytes(path))?,
     };
     let socket = UnixDatagram::unbound()?;
     socket.set_nonblocking(true)?;
-    socket.send_to_addr(message, &address).map(drop)
+    socket.connect_addr(&address)?;
+    Ok(socket)
 }
