@@ -11,6 +11,8 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::ftruncate;
 use vfio_user::EventFd;
 
+use crate::PATIENCE;
+
 /// Creates a memory file of `size` zeros.
 ///
 /// # Panics
@@ -33,15 +35,15 @@ pub fn new_pipe() -> (io::PipeReader, OwnedFd) {
     (reader, writer.into())
 }
 
-/// Checks that the writing end of a pipe is closed. The last holder must have closed it already:
-/// this does not wait.
+/// Waits until the writing end of a pipe is closed: a server closes the descriptors of its client
+/// on a thread that it does not wait for.
 ///
 /// # Panics
 ///
-/// If it is open.
+/// If it stays open.
 #[track_caller]
 pub fn assert_closed(reader: &mut io::PipeReader) {
-    assert!(is_readable(&*reader, Duration::ZERO), "the other end is still open");
+    assert!(is_readable(&*reader, PATIENCE), "the other end is still open");
     assert_eq!(reader.read(&mut [0; 1]).expect("end"), 0, "end of file");
 }
 
