@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
@@ -192,9 +193,10 @@ impl Incoming {
         // A file with a size holds something; other files need a read of one byte.
         let tried = &mut byte[..usize::from(!self.kind.has_size())];
         let reads = !rights.contains(Rights::READ)
-            || file.read_at(tried, at).is_ok_and(|read| read == tried.len());
+            || uninterrupted(|| file.read_at(tried, at)).is_ok_and(|read| read == tried.len());
         // This writes nothing, but fails for a file that accepts no writes.
-        let writes = !rights.contains(Rights::WRITE) || file.write_at(&[], at).is_ok();
+        let writes =
+            !rights.contains(Rights::WRITE) || uninterrupted(|| file.write_at(&[], at)).is_ok();
         if reads && writes { Ok(()) } else { Err(Errno::ENODEV) }
     }
 
@@ -260,6 +262,16 @@ impl ClientFile {
 impl AsFd for ClientFile {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
+    }
+}
+
+/// Repeats a call that a signal interrupts.
+fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
     }
 }
 
