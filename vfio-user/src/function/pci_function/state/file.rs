@@ -16,6 +16,9 @@ use crate::error::{Error, Result};
 use crate::migration::{MAX_MEMORY, StateError};
 use crate::protocol::MigrationState;
 
+/// The name of a file that is not whole yet ends so.
+const NEW: &str = ".new";
+
 impl<D: PciDevice> PciFunction<D> {
     /// Loads the state from a file, if it exists, and keeps the state there from now on.
     ///
@@ -39,6 +42,7 @@ impl<D: PciDevice> PciFunction<D> {
     /// then unchanged; a device with a stream of its own has been reset.
     pub fn keep_state(&mut self, path: impl Into<PathBuf>) -> Result<()> {
         let path = path.into();
+        moved_file::remove_unfinished(&path);
         if !self.is_raw() {
             self.layout().map_err(|source| Error::State { path: path.clone(), source })?;
         }
@@ -160,7 +164,7 @@ fn replace(
 ) -> Result<()> {
     let failed = |source| Error::StateFile { path: path.to_owned(), source };
     path.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
-    let new = beside(path, ".new");
+    let new = beside(path, NEW);
     let replace = || {
         write_whole(&new, write).map_err(failed)?;
         check(File::open(&new).map_err(failed)?)?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use super::{PciFunction, beside, sync_folder};
+use super::{NEW, PciFunction, beside, sync_folder};
 use crate::device::PciDevice;
 
 const MOVED: &str = ".moved";
@@ -28,6 +28,14 @@ impl<D: PciDevice> PciFunction<D> {
         if let Some(path) = &self.state_file {
             rename(&beside(path, MOVED), path);
         }
+    }
+}
+
+/// Removes what a killed process has left of a save.
+pub(super) fn remove_unfinished(path: &Path) {
+    for path in [path, &beside(path, MOVED)] {
+        // It rarely exists, and a save removes it as well.
+        let _ = fs::remove_file(beside(path, NEW));
     }
 }
 
