@@ -13,7 +13,7 @@ use vfio_user_tests::puppet::Puppet;
 use vfio_user_tests::ram::Ram;
 use vfio_user_tests::raw::{Answer, RawClient};
 use vfio_user_tests::serve::{self, Running};
-use vfio_user_tests::stepped::settle;
+use vfio_user_tests::stepped::{settle, turns_of};
 use vfio_user_tests::wire::{self, command, dma, errno, feature};
 use vfio_user_tests::{files, scripted};
 
@@ -369,27 +369,6 @@ fn a_client_may_say_what_it_stops() {
     client.feature(24, feature::SET | feature::START, &control).ok();
     let stopped = client.feature(24, feature::SET | feature::STOP, &control).ok();
     assert_eq!(stopped[8..], control, "it is repeated");
-}
-
-/// Sends a request to a server that runs on this thread, and counts its turns until it is answered.
-/// Meanwhile the client of another of its devices is served in each turn.
-fn turns_of(
-    server: &mut Server,
-    client: &RawClient,
-    other: &RawClient,
-    command: u16,
-    payload: &[u8],
-) -> (u32, Answer) {
-    client.send(&wire::message(9, command, 0, payload), &[]);
-    for turn in 1.. {
-        other.send(&wire::message(7, command::GET_INFO, 0, &wire::words(&[16, 0, 0, 0])), &[]);
-        server.process().unwrap();
-        other.answer_to(7, command::GET_INFO).ok();
-        if client.has_message(std::time::Duration::ZERO) {
-            return (turn, client.answer_to(9, command));
-        }
-    }
-    unreachable!("it is answered")
 }
 
 /// However much was written, what is done about it takes turns with other devices of the thread.

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::eventfd::{EfdFlags, EventFd as NixEventFd};
-use vfio_user::EventFd;
+use vfio_user::{Device, EventFd, PciDevice, Server};
 use vfio_user_tests::irqs::{PBA, eventfds, full, none, pending, raise, set_level, taken};
+use vfio_user_tests::puppet::{self, Puppet};
 use vfio_user_tests::ram::Ram;
 use vfio_user_tests::raw::RawClient;
+use vfio_user_tests::stepped::{settle, turns_of};
 use vfio_user_tests::wire::irq::{
     BOOL, ERR, EVENTFD, INTX, MASK, MSI, MSIX, NONE, REQ, TRIGGER, UNMASK,
 };
@@ -445,4 +447,46 @@ fn a_reset_drops_levels_and_pending_interrupts_and_keeps_eventfds() {
     assert_eq!(msix.take(), None);
     raise(&mut client, 0);
     assert_eq!(msix.take(), Some(1));
+}
+
+/// As many vectors as a function may have.
+#[derive(Debug, Default, PciDevice)]
+#[pci(vendor = 0x1af4, device = 0x10f8)]
+#[bar(0: mem32, size = 0x1_0000)]
+#[irq(msix = 2048)]
+struct Busy {}
+
+impl Device for Busy {
+    type Event = ();
+}
+
+/// However many vectors a request is for, it takes turns with other devices of the thread.
+#[test]
+fn other_devices_are_served_while_all_vectors_are_triggered() {
+    const COUNT: u32 = 2048;
+    let mut server = Server::new().unwrap();
+    let handle = server.handle();
+    let (_, client) = puppet::add(&handle, Busy::default);
+    let (_, other) = puppet::add(&handle, Puppet::factory(|_| {}));
+    for client in [&client, &other] {
+        client.send(&wire::message(1, command::VERSION, 0, &wire::version(0, "{}")), &[]);
+        settle(&mut server);
+        client.answer_to(1, command::VERSION).ok();
+    }
+    let eventfds = eventfds(2);
+    for (vector, eventfd) in [0, COUNT - 1].into_iter().zip(&eventfds) {
+        let assign = wire::set_irqs(EVENTFD | TRIGGER, MSIX, vector, 1);
+        client.send(&wire::message(2, command::SET_IRQS, 0, &assign), &[eventfd.as_fd()]);
+        settle(&mut server);
+        client.answer_to(2, command::SET_IRQS).ok();
+    }
+    let all = [(NONE, vec![]), (BOOL, vec![1; COUNT as usize])];
+    for (action, (data, bytes)) in [TRIGGER, MASK, UNMASK].into_iter().zip(all.iter().cycle()) {
+        let request = [wire::set_irqs(data | action, MSIX, 0, COUNT), bytes.clone()].concat();
+        let (turns, answer) = turns_of(&mut server, &client, &other, command::SET_IRQS, &request);
+        assert_eq!(answer.errno(), None);
+        assert!(turns >= 16, "{turns} turns");
+    }
+    settle(&mut server);
+    assert_eq!(taken(&eventfds), [1, 1]);
 }

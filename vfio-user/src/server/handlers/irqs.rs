@@ -4,7 +4,11 @@ use super::{Request, size_of_u32};
 use crate::function::Function;
 use crate::interrupt::Interrupts;
 use crate::protocol::{Errno, IrqAction, IrqData, IrqIndex, IrqSet, IrqSetFlags};
+use crate::server::pending_request::Blocked;
 use crate::transport::Reply;
+
+/// The number of vectors that are acted on before events and other sessions run.
+const SLICE: usize = 128;
 
 /// A range of vectors and the action on it.
 #[derive(Clone, Copy)]
@@ -27,10 +31,43 @@ pub(super) fn set(
         return Err(Errno::EINVAL);
     }
     match data {
-        IrqData::None => none(interrupts, target),
-        IrqData::Bool => bools(interrupts, target, bytes)?,
+        IrqData::None if target.count == 0 => interrupts.disable(target.index),
+        IrqData::None => {
+            let all = target.start..target.start + target.count;
+            act(function, &mut request.blocked, target, data, all);
+            return Ok(());
+        }
+        IrqData::Bool => {
+            let chosen = chosen(target, bytes)?;
+            act(function, &mut request.blocked, target, data, chosen.into_iter());
+            return Ok(());
+        }
         IrqData::Eventfd => eventfds(interrupts, target, request)?,
     }
+    finish(function, target, data);
+    Ok(())
+}
+
+/// Does the action on vectors, a slice now and one in each later turn.
+fn act(
+    function: &mut dyn Function,
+    blocked: &mut Option<Blocked>,
+    target: Target,
+    data: IrqData,
+    mut vectors: impl ExactSizeIterator<Item = u32> + Send + 'static,
+) {
+    function.interrupts().act(target.index, target.action, vectors.by_ref().take(SLICE));
+    if vectors.len() == 0 {
+        return finish(function, target, data);
+    }
+    *blocked = Some(Blocked::for_turn(Box::new(move |function, blocked, _, _| {
+        act(function, blocked, target, data, vectors);
+        Ok(())
+    })));
+}
+
+/// Notifies the device of what has changed.
+fn finish(function: &mut dyn Function, target: Target, data: IrqData) {
     if let Some(masked) = target.masks(data) {
         let Target { index, start, count, .. } = target;
         function.irqs_masked(index, start..start + count, masked);
@@ -38,7 +75,6 @@ pub(super) fn set(
     if target.sets_up(data) {
         function.irqs_changed();
     }
-    Ok(())
 }
 
 impl Target {
@@ -80,25 +116,14 @@ fn parse(set: &IrqSet, interrupts: &Interrupts) -> Result<(IrqData, Target), Err
     Ok((data, Target { index, action, start, count }))
 }
 
-/// Does the action on every vector of the range; triggering an empty range disables the index.
-fn none(interrupts: &Interrupts, target: Target) {
-    let Target { index, action, start, count } = target;
-    if count == 0 {
-        interrupts.disable(index);
-    } else {
-        interrupts.act(index, action, start..start + count);
-    }
-}
-
-/// Does the action on the vectors whose byte is not zero.
-fn bools(interrupts: &Interrupts, target: Target, bytes: &[u8]) -> Result<(), Errno> {
-    let Target { index, action, start, count } = target;
+/// Returns the vectors whose byte is not zero.
+fn chosen(target: Target, bytes: &[u8]) -> Result<Vec<u32>, Errno> {
+    let Target { start, count, .. } = target;
     if bytes.len() != count as usize {
         return Err(Errno::EINVAL);
     }
-    let chosen = (start..).zip(bytes).filter(|(_, byte)| **byte != 0).map(|(vector, _)| vector);
-    interrupts.act(index, action, chosen);
-    Ok(())
+    let vectors = (start..).zip(bytes);
+    Ok(vectors.filter(|(_, byte)| **byte != 0).map(|(vector, _)| vector).collect())
 }
 
 /// Assigns one eventfd per vector, or removes them if the message has none.
