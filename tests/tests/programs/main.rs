@@ -3,6 +3,7 @@
 mod access;
 mod classic_pair;
 mod device_program;
+mod faults;
 mod lspci;
 mod program;
 mod sandbox;
