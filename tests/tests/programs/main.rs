@@ -8,3 +8,4 @@ mod lspci;
 mod program;
 mod sandbox;
 mod several_devices;
+mod soak;
