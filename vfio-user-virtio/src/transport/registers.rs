@@ -118,18 +118,8 @@ impl Capability {
 /// Where the queues are notified (4.1.4.4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, RegisterBlock)]
 pub(super) struct NotifyCapability {
-    /// Which structure.
-    #[reg(0x03, ro)]
-    cfg_type: u8,
-    /// In which BAR.
-    #[reg(0x04, ro)]
-    bar: u8,
-    /// Its offset in the BAR.
-    #[reg(0x08, ro)]
-    offset: u32,
-    /// Its length.
-    #[reg(0x0c, ro)]
-    length: u32,
+    #[block(0x00)]
+    place: Capability,
     /// The distance between the places of two queues.
     #[reg(0x10, ro)]
     multiplier: u32,
@@ -137,7 +127,7 @@ pub(super) struct NotifyCapability {
 
 impl NotifyCapability {
     pub(super) fn new(bar: u8, offset: u32, length: u32, multiplier: u32) -> Self {
-        NotifyCapability { cfg_type: 2, bar, offset, length, multiplier }
+        NotifyCapability { place: Capability::new(2, bar, offset, length), multiplier }
     }
 }
 

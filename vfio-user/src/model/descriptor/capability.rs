@@ -361,20 +361,33 @@ pub const fn capability_of_blocks(
         Some(end) => end,
         None => u64::MAX,
     };
+    let first = first_register(registers, blocks);
+    capability.room = Some(Room { len, alignment: block.alignment(), first, is_whole: false });
+    capability
+}
+
+/// Returns the offset of the first register, in blocks too. Where a block begins does not matter:
+/// its first register may lie behind the fixed part of a capability though the block does not.
+const fn first_register(registers: &[Register], blocks: &[Block]) -> u64 {
+    let (mut first, mut i) = (first_of(registers), 0);
+    while i < blocks.len() {
+        if blocks[i].own_count() > 0 {
+            let offset = blocks[i].offset_of(0).saturating_add(first_of(blocks[i].registers()));
+            first = if offset < first { offset } else { first };
+        }
+        i += 1;
+    }
+    first
+}
+
+const fn first_of(registers: &[Register]) -> u64 {
     let (mut first, mut i) = (u64::MAX, 0);
     while i < registers.len() {
         let offset = registers[i].extent().offset;
         first = if offset < first { offset } else { first };
         i += 1;
     }
-    let mut i = 0;
-    while i < blocks.len() && blocks[i].enclosing().is_none() {
-        let offset = blocks[i].extent().offset;
-        first = if offset < first { offset } else { first };
-        i += 1;
-    }
-    capability.room = Some(Room { len, alignment: block.alignment(), first, is_whole: false });
-    capability
+    first
 }
 
 /// Counts the offsets of the registers in a capability from its start, as the tables of
