@@ -283,6 +283,32 @@ fn a_line_costs_its_signal_and_a_look_at_who_unmasks_it_while_it_is_masked() {
     );
 }
 
+/// The device's thread is not on the path of a doorbell that its worker has taken.
+#[test]
+fn a_doorbell_of_a_worker_costs_the_thread_of_the_device_nothing() {
+    const COUNT: usize = 200;
+    let Some(traced) = Traced::with(&[], &["0", "work"]) else { return };
+    let mut client = traced.client();
+    let interrupt = EventFd::new().unwrap();
+    client.assign(irq::MSIX, 0, &[interrupt.as_fd()]);
+    let wanted = wire::words(&[1 << 12, 0, 0, 0]);
+    let bell = client.request(command::GET_REGION_IO_FDS, &wanted, &[]).fds.remove(0);
+    let bell = EventFd::from_fd(bell).unwrap();
+    client.write(0, 4, &[0; 4]);
+    mark(&mut client);
+    for round in 0..COUNT {
+        bell.signal();
+        assert!(interrupt.wait(PATIENCE).unwrap().is_some(), "round {round}");
+    }
+    mark(&mut client);
+    drop(client);
+    let parts = traced.finish();
+    // It reads no eventfd and wakes no thread. A look for other connections ends its receive.
+    let is_look = |call: &String| ["sendto", "recvmsg", "epoll_wait"].contains(&&**call);
+    let calls = &parts[0];
+    assert!(calls.len() < COUNT && calls.iter().all(is_look), "{calls:?}");
+}
+
 /// A server that looks long enough never sleeps while its client goes on.
 #[test]
 fn a_thread_that_spins_does_not_sleep_between_requests() {

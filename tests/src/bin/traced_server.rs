@@ -4,7 +4,7 @@ use std::io::{Read, Write, stdin, stdout};
 use std::time::Duration;
 
 use nix::unistd::getppid;
-use vfio_user::{Cx, Device, PciDevice, Remote, Server, Virtual};
+use vfio_user::{Cx, Device, PciDevice, Remote, Server, Virtual, Work, WorkCx, Worker};
 
 #[derive(Debug, Default, PciDevice)]
 #[pci(vendor = 0x1af4, device = 0x10f7)]
@@ -87,14 +87,66 @@ impl Watcher {
     }
 }
 
+/// A device whose worker answers a doorbell.
+#[derive(Debug, Default, PciDevice)]
+#[pci(vendor = 0x1af4, device = 0x10f9)]
+#[bar(0: mem32, size = 0x1000)]
+#[irq(msix = 1)]
+struct Worked {
+    /// Leaves a `getppid` in the trace.
+    #[reg(0x00, wo, write_with = Self::mark)]
+    mark: Virtual<u32>,
+    /// Starts the worker.
+    #[reg(0x04, wo, write_with = Self::start_worker)]
+    start: Virtual<u32>,
+    #[reg(0x08, wo, kick = Self::kicked)]
+    bell: Virtual<u32>,
+    #[migrate(skip)]
+    worker: Worker<Answers>,
+}
+
+#[derive(Debug, Default)]
+struct Answers;
+
+impl Work for Answers {
+    fn turn(&mut self, cx: &WorkCx) -> bool {
+        cx.irq(0).raise();
+        false
+    }
+}
+
+impl Device for Worked {
+    type Event = ();
+}
+
+#[expect(clippy::unused_self, reason = "hooks are methods")]
+impl Worked {
+    fn mark(&mut self, _: &mut Cx<'_, Self>, _: u32) {
+        getppid();
+    }
+
+    fn start_worker(&mut self, cx: &mut Cx<'_, Self>, _: u32) {
+        self.worker.run(cx).expect("a thread");
+        self.worker.take_doorbell(cx, 0, 8).expect("a doorbell");
+    }
+
+    fn kicked(&mut self, _: &mut Cx<'_, Self>) {
+        self.worker.wake();
+    }
+}
+
 /// Arguments: a path, for how many seconds to spin, and `watch` for the device that looks at a
-/// page.
+/// page or `work` for the one with a worker.
 fn main() -> vfio_user::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().expect("a path");
     let spin = arguments.next().map_or(0, |spin| spin.parse().expect("seconds"));
-    let watches = arguments.next().is_some_and(|device| device == "watch");
+    let device = arguments.next().unwrap_or_default();
     let server = Server::bind(path)?.once().spin(Duration::from_secs(spin));
     println!("listening");
-    if watches { server.serve(Watcher::default) } else { server.serve(Traced::default) }
+    match &*device {
+        "watch" => server.serve(Watcher::default),
+        "work" => server.serve(Worked::default),
+        _ => server.serve(Traced::default),
+    }
 }

@@ -2,7 +2,7 @@
 
 use vfio_user::protocol::MigrationState;
 
-use crate::driver::{Driver, Place, SIZE};
+use crate::driver::{BAR0, Driver, Place, SIZE};
 
 /// Moves a device whose memory both places have.
 fn migrate(from: &Place, to: &Place) {
@@ -50,5 +50,34 @@ fn a_cancelled_migration_goes_on_here() {
         place.client.set_migration_state(MigrationState::Running).unwrap();
         driver.wait_used();
         assert_eq!(driver.answer(n), [u32::from(n); 2]);
+    }
+}
+
+/// The thread of the queue waits for the eventfd itself, on both sides.
+#[test]
+fn eventfds_reach_the_queue_that_was_loaded() {
+    let mut driver = Driver::new();
+    let mut place = Place::with_memory(&driver.memory);
+    let mut bells = place.client.ioeventfds(BAR0).unwrap();
+    place.start(true);
+    for n in 0..40 {
+        // Rung before the device stops, or in the other place.
+        let is_early = n % 2 == 0;
+        driver.offer();
+        if is_early {
+            bells[0].eventfd.signal();
+        }
+        let next = Place::with_memory(&driver.memory);
+        bells = next.client.ioeventfds(BAR0).unwrap();
+        migrate(&place, &next);
+        place = next;
+        if !is_early {
+            bells[0].eventfd.signal();
+        }
+        driver.wait_used();
+        driver.offer();
+        bells[0].eventfd.signal();
+        driver.wait_used();
+        assert_eq!(driver.answer(2 * n + 1), [u32::from(2 * n + 1); 2]);
     }
 }

@@ -1,9 +1,10 @@
 //! Interrupts, notifications, and memory for which the client shares no descriptor.
 
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use vfio_user::EventFd;
-use vfio_user::protocol::{IrqAction, IrqIndex, RegionIndex};
+use vfio_user::protocol::{IrqAction, IrqIndex, MigrationState, RegionIndex};
 use vfio_user_tests::PATIENCE;
 
 use crate::driver::{BAR0, Driver, MEMORY, Place, RIGHTS};
@@ -59,6 +60,37 @@ fn queues_are_notified_by_eventfds() {
         driver.offer();
         bells[0].eventfd.signal();
         driver.wait_used();
+    }
+}
+
+/// A driver that rings all the time, while the device stops and continues and its client resets it.
+#[test]
+fn no_ring_is_lost_over_stops_and_resets() {
+    let mut driver = Driver::new();
+    let place = Place::with_memory(&driver.memory);
+    let bells = place.client.ioeventfds(BAR0).unwrap();
+    for round in 0..5 {
+        place.start(true);
+        let mut stops = 0;
+        thread::scope(|scope| {
+            let ringing = scope.spawn(|| {
+                for _ in 0..100 {
+                    driver.offer();
+                    bells[0].eventfd.signal();
+                    driver.wait_used();
+                }
+            });
+            while !ringing.is_finished() {
+                place.client.set_migration_state(MigrationState::StopCopy).unwrap();
+                place.client.set_migration_state(MigrationState::Running).unwrap();
+                stops += 1;
+            }
+        });
+        assert!(stops > 0 && place.status() == 0x0f, "round {round}, {stops} stops");
+        // The last ring may be one that the next epoch finds.
+        bells[0].eventfd.signal();
+        place.client.reset().unwrap();
+        driver.forget();
     }
 }
 

@@ -7,7 +7,7 @@ use vfio_user::{Cx, Worker};
 use virtio_queue::QueueState;
 
 use super::registers::{DoorbellHost, PageHost, QueueHost};
-use super::{Position, VirtioPci};
+use super::{MULTIPLIER, NOTIFY, Position, VirtioPci};
 use crate::work::{Running, uses_event_idx};
 use crate::{Activation, Error, VirtioDevice, features};
 
@@ -100,7 +100,11 @@ impl<D: VirtioDevice> VirtioPci<D> {
         let running = Running::new(state, features, cx.session_remote(), self.polls, is_loaded)?;
         let worker = &mut self.workers[index];
         worker.state().running = Some(running);
-        let run = if self.polls { worker.run_polling(cx) } else { worker.run(cx) };
+        let run = if self.polls {
+            worker.run_polling(cx)
+        } else {
+            worker.run(cx).and_then(|()| worker.take_doorbell(cx, 0, place(index)))
+        };
         run.map_err(|error| Error::Io(std::io::Error::other(error)))
     }
 
@@ -119,4 +123,9 @@ impl<D: VirtioDevice> VirtioPci<D> {
             used_ring: queue.device,
         }
     }
+}
+
+/// Returns where in BAR 0 a queue is notified.
+fn place(index: usize) -> u64 {
+    u64::from(NOTIFY) + u64::from(MULTIPLIER) * index as u64
 }

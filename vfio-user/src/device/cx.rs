@@ -1,6 +1,6 @@
 //! The context that hooks receive besides their device.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::monitor::Recorder;
 use crate::pci::{CorrectableError, ErrorReport, UncorrectableError};
 use crate::protocol::{IrqIndex, MigrationState};
 use crate::shared::Shared;
-use crate::wake::{Events, Readiness, Remote, WakeSet, Watch, WatchError, Watches};
+use crate::wake::{Doorbells, Events, Readiness, Remote, WakeSet, Watch, WatchError, Watches};
 
 /// The context of a hook: the device's interrupts, its client's memory, its events.
 ///
@@ -37,6 +37,8 @@ pub(crate) struct Runtime<E> {
     pub(crate) shared: [Shared; 6],
     pub(crate) events: Events<E>,
     pub(crate) wake_set: WakeSet,
+    /// Borrowed while no hook runs, or by one call of a hook.
+    pub(crate) doorbells: RefCell<Doorbells>,
     pub(crate) watches: Watches<E>,
     pub(crate) clock: Clock,
     /// The state of the migration.
@@ -66,6 +68,7 @@ impl<E> Runtime<E> {
             shared,
             events: Events::new()?,
             wake_set: WakeSet::default(),
+            doorbells: RefCell::new(Doorbells::new(descriptor)),
             watches: Watches::default(),
             clock,
             migration_state: Cell::new(MigrationState::Running),
@@ -80,8 +83,9 @@ impl<E> Runtime<E> {
     }
 
     /// Ends the session: handles that threads have obtained for the work of a guest no longer reach
-    /// memory, interrupts or the device.
+    /// memory, interrupts or the device, and no doorbell reaches threads.
     pub(crate) fn end_session(&self) {
+        self.doorbells.borrow_mut().take_back();
         self.dma.end_session();
         self.interrupts.end_session();
         self.events.end_session();

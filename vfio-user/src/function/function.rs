@@ -11,7 +11,7 @@ use crate::dma::Dma;
 use crate::error::Result;
 use crate::interrupt::Interrupts;
 use crate::limits::Limits;
-use crate::model::{DataMatch, Region};
+use crate::model::{Doorbell, Region};
 use crate::monitor::{Answer, Question, Recorder};
 use crate::protocol::{Capabilities, Command, Errno, IrqIndex, RegionIndex};
 
@@ -240,17 +240,4 @@ pub enum Admission {
     Later,
     /// The client receives this error.
     Refused(Errno),
-}
-
-/// A kind of writes to a region that need no message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Doorbell {
-    /// The offset of the first byte in the region.
-    pub offset: u64,
-    /// The size of the writes, in bytes.
-    pub size: u64,
-    /// The value of the writes.
-    pub value: DataMatch,
-    /// Whether the region decodes I/O ports.
-    pub is_port: bool,
 }

@@ -1,7 +1,6 @@
 //! Devices as PCI functions, which a server drives.
 
 mod background_work;
-mod doorbells;
 #[expect(clippy::module_inception, reason = "one trait a file, named after it")]
 mod function;
 mod look;
@@ -15,7 +14,7 @@ mod watched;
 mod window_peek;
 
 pub use background_work::BackgroundWork;
-pub use function::{Admission, Doorbell, Function, ShadowDoorbell, ShadowDoorbells, Step};
+pub use function::{Admission, Function, ShadowDoorbell, ShadowDoorbells, Step};
 pub use migrate::Migrate;
 pub(crate) use pci_function::AccessedPlace;
 pub(crate) use pci_function::CONFIG_BAR;
@@ -24,4 +23,4 @@ pub use peek::{Peek, PeekError};
 
 pub use crate::bus::{Burndown, BurndownHandle, TouchedPlace};
 pub use crate::interrupt::Interrupts;
-pub use crate::model::{Region, RegionMapping};
+pub use crate::model::{Doorbell, Region, RegionMapping};

@@ -19,7 +19,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::doorbells::Doorbells;
 use super::running::RunningHook;
 use super::watched::WatchedRegisters;
 use super::{Doorbell, Function};
@@ -70,7 +69,6 @@ pub struct PciFunction<D: PciDevice> {
     touches: Touches,
     spin: Spin,
     composer: Composer,
-    doorbells: Doorbells,
     watched: WatchedRegisters,
     migration: Migration,
     /// A reset that the guest has requested and that is pending.
@@ -117,7 +115,6 @@ impl<D: PciDevice> PciFunction<D> {
             touches: Touches::new(&descriptor),
             spin: Spin::default(),
             composer: Composer::new(&descriptor),
-            doorbells: Doorbells::new(&descriptor),
             watched: WatchedRegisters::new(&descriptor),
             migration: Migration::default(),
             wanted_reset: None,
@@ -348,13 +345,14 @@ impl<D: PciDevice> Function for PciFunction<D> {
     }
 
     fn doorbells(&self, region: RegionIndex) -> Vec<Doorbell> {
-        bar_of(region).map_or_else(Vec::new, |bar| self.doorbells.of(bar).collect())
+        bar_of(region)
+            .map_or_else(Vec::new, |bar| self.runtime.doorbells.borrow().of(bar).collect())
     }
 
     fn doorbell_fd(&mut self, region: RegionIndex, index: usize) -> io::Result<OwnedFd> {
         let bar = bar_of(region).ok_or(io::ErrorKind::NotFound)?;
-        let Runtime { wake_set, events, .. } = &self.runtime;
-        self.doorbells.eventfd(bar, index, wake_set, events.signal())
+        let Runtime { doorbells, wake_set, events, .. } = &self.runtime;
+        doorbells.borrow_mut().eventfd(bar, index, wake_set.set(events.signal())?)
     }
 
     fn reset(&mut self) {
@@ -374,7 +372,7 @@ impl<D: PciDevice> Function for PciFunction<D> {
     fn disconnected(&mut self) {
         self.runtime.end_session();
         self.detach();
-        self.doorbells.close(&self.runtime.wake_set);
+        self.runtime.doorbells.borrow_mut().close();
         self.watched.stop();
         self.call(Method::Disconnected, D::disconnected);
         if let Err(error) = self.save_state_file() {

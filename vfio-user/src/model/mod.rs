@@ -24,9 +24,9 @@ pub(crate) use descriptor::{Listed, SharedFile, TimerName};
 pub use memory::{MemoryRange, MemoryReset};
 pub use region::{Region, RegionMapping, RegionType};
 pub use register::{
-    AddedIn, Block, BlockContents, Commit, ComposedInterrupt, Condition, DataMatch, Field,
-    FieldValue, Hooks, Policy, Register, RegisterBits, RegisterFlags, RegisterValue, Trigger,
-    UnknownValue, Untested, Virtual, Window, WindowBar, WriteLock,
+    AddedIn, Block, BlockContents, Commit, ComposedInterrupt, Condition, DataMatch, Doorbell,
+    Field, FieldValue, Hooks, Policy, Register, RegisterBits, RegisterFlags, RegisterValue,
+    Trigger, UnknownValue, Untested, Virtual, Window, WindowBar, WriteLock,
 };
 pub(crate) use register::{
     BitsName, ConditionText, MAX_LEVELS, SizesText, StoreOnly, View, Write, beside, byte_enable,

@@ -18,7 +18,7 @@ pub(crate) struct WakeSet {
 #[derive(Debug)]
 pub(crate) struct EpollSet {
     epoll: Epoll,
-    /// The number of members besides the events.
+    /// The number of members besides the events that are not paused.
     members: AtomicUsize,
 }
 
@@ -68,6 +68,19 @@ impl EpollSet {
         token: WakeSource,
     ) -> nix::Result<()> {
         self.epoll.modify(fd, &mut EpollEvent::new(flags, token.encode()))
+    }
+
+    /// Makes a member wake the device no more. This cannot fail, because nothing is allocated.
+    pub(super) fn pause(&self, fd: BorrowedFd<'_>, token: WakeSource) {
+        // The kernel reports errors in any case; edge-triggered, it does so at most once.
+        let _ = self.modify(fd, EpollFlags::EPOLLET, token);
+        self.members.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Makes a paused member wake the device again, at once if it is readable.
+    pub(super) fn resume(&self, fd: BorrowedFd<'_>, token: WakeSource) {
+        let _ = self.modify(fd, EpollFlags::EPOLLIN, token);
+        self.members.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Removes a member. Closing it would not suffice, because other processes may share it.

@@ -39,3 +39,4 @@ mod watched;
 mod watching;
 mod windows;
 mod worker;
+mod worker_doorbells;

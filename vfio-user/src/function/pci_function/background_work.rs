@@ -19,16 +19,8 @@ impl<D: PciDevice> BackgroundWork for PciFunction<D> {
         if let Some(tap) = self.tap() {
             self.replay_doorbells(&*tap);
         }
-        for number in 0..self.doorbells.poll(&self.runtime.wake_set) {
-            if let Some(index) = self.doorbells.take(number)
-                && let Some((bar, slot, value)) = self.doorbells.rung(index)
-            {
-                if let Some(tap) = self.runtime.dma.tap() {
-                    tap.note(Input::Doorbell(index));
-                }
-                self.ring(bar, slot, value);
-            }
-        }
+        let rung = self.runtime.doorbells.borrow_mut().poll(&self.runtime.wake_set);
+        (0..rung).for_each(|number| self.take_doorbell(number));
     }
 
     fn wants_reset(&self) -> bool {
@@ -88,6 +80,20 @@ impl<D: PciDevice> BackgroundWork for PciFunction<D> {
 }
 
 impl<D: PciDevice> PciFunction<D> {
+    /// Runs the hooks of one of the doorbells that were rung, unless an earlier hook has undone it.
+    fn take_doorbell(&mut self, number: usize) {
+        let doorbells = self.runtime.doorbells.borrow();
+        let Some(index) = doorbells.take(number) else { return };
+        let rung = doorbells.rung(index);
+        drop(doorbells);
+        if let Some(tap) = self.runtime.dma.tap() {
+            tap.note(Input::Doorbell(index));
+        }
+        if let Some((bar, slot, value)) = rung {
+            self.ring(bar, slot, value);
+        }
+    }
+
     pub(super) fn work_now(&mut self) {
         self.catch_up();
         self.expire_timers();

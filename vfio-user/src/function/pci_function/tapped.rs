@@ -73,7 +73,8 @@ impl<D: PciDevice> PciFunction<D> {
         while let Some(Input::Doorbell(index)) =
             tap.next(|input| matches!(input, Input::Doorbell(_)))
         {
-            if let Some((bar, slot, value)) = self.doorbells.rung(index) {
+            let rung = self.runtime.doorbells.borrow().rung(index);
+            if let Some((bar, slot, value)) = rung {
                 self.ring(bar, slot, value);
             }
         }

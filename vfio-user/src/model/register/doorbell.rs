@@ -9,3 +9,16 @@ pub enum DataMatch {
     /// This value alone.
     Value(u64),
 }
+
+/// A kind of writes to a region that need no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doorbell {
+    /// The offset of the first byte in the region.
+    pub offset: u64,
+    /// The size of the writes, in bytes.
+    pub size: u64,
+    /// The value of the writes.
+    pub value: DataMatch,
+    /// Whether the region decodes I/O ports.
+    pub is_port: bool,
+}

@@ -21,7 +21,7 @@ pub use crate::layout::Policy;
 pub use block::{Block, BlockContents};
 pub(crate) use block_name::find_block;
 pub use composed_interrupt::{ComposedInterrupt, Trigger};
-pub use doorbell::DataMatch;
+pub use doorbell::{DataMatch, Doorbell};
 pub use field::Field;
 pub use flags::{AddedIn, Commit, Hooks, RegisterFlags, Untested};
 pub use sharing::{Condition, RegisterBits};

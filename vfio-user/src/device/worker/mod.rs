@@ -1,77 +1,22 @@
 //! Threads of a device that own a part of its state.
 
+mod desk;
+mod work;
+
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Wake, Waker};
-use std::thread::{self, JoinHandle, Thread};
+use std::sync::Arc;
+use std::sync::MutexGuard;
+use std::sync::atomic::Ordering::SeqCst;
+use std::task::Waker;
+use std::thread::{self, JoinHandle};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Cx, Device};
-use crate::dma::SessionDma;
 use crate::error::{Error, Result};
-use crate::interrupt::Irq;
-use crate::shared::Shared;
-
-/// Work that a [`Worker`] does for a device, and the state of that work: queues, for example.
-pub trait Work: Send + 'static {
-    /// Does what there is to do, without waiting for more. Returns whether there was anything.
-    ///
-    /// A turn should be short: a hook that accesses the state waits for its end, and so do requests
-    /// of the client that unmap memory, stop the device or reset it. A turn that reads memory by
-    /// messages waits for the device's thread to pass them on, so a hook that accesses the state
-    /// meanwhile makes that read time out; hand over indices by atomics then.
-    ///
-    /// The memory of a turn is what was mapped when it began: a stop or an unmap waits for its end,
-    /// and memory that is mapped meanwhile is seen by the next turn.
-    ///
-    /// An access that fails with an [interruption](crate::DmaError::is_interruption) ends the turn:
-    /// the work stays in the state and is done when the device continues, here or where its state
-    /// is loaded. So advance an index only after the completion has been written, and take the
-    /// guard of the completion before an effect that cannot be repeated.
-    fn turn(&mut self, cx: &WorkCx) -> bool;
-}
-
-/// The client's memory, the interrupts and the shared memory of a device, for the turns of a
-/// [`Worker`]. They belong to the session in which [`Worker::run`] was called.
-#[derive(Debug)]
-pub struct WorkCx {
-    dma: SessionDma,
-    /// One for each source, and one that raises nothing, for numbers that do not exist.
-    irqs: Box<[Irq]>,
-    shared: [Shared; 6],
-}
-
-impl WorkCx {
-    fn new<D: Device>(cx: &Cx<'_, D>) -> Self {
-        let sources = cx.runtime().interrupts.sources();
-        WorkCx {
-            dma: cx.dma().for_session(),
-            irqs: (0..=sources).map(|n| cx.irq(n)).collect(),
-            shared: cx.runtime().shared.clone(),
-        }
-    }
-
-    /// Returns the client's memory.
-    pub fn dma(&self) -> &SessionDma {
-        &self.dma
-    }
-
-    /// Returns interrupt source `n`, as [`Cx::irq`]. Raise it once for all that a turn has
-    /// completed.
-    pub fn irq(&self, n: u16) -> &Irq {
-        let last = self.irqs.len() - 1;
-        &self.irqs[usize::from(n).min(last)]
-    }
-
-    /// Returns the memory of a BAR that is `shared`, as [`Cx::shared`].
-    pub fn shared(&self, bar: u8) -> &Shared {
-        static ABSENT: Shared = Shared::ABSENT;
-        self.shared.get(usize::from(bar)).unwrap_or(&ABSENT)
-    }
-}
+use desk::{Desk, Inner};
+pub use work::{Work, WorkCx};
 
 /// A thread that owns a part of a device's state and works on it, beside the device's own thread.
 ///
@@ -81,7 +26,7 @@ impl WorkCx {
 /// | | the worker |
 /// |---|---|
 /// | [`run`](Self::run) is called: the guest has enabled the device, or [`Device::resume`] | works in turns, while a turn finds something |
-/// | a turn finds nothing | sleeps until [`wake`](Self::wake), unless it [polls](Self::run_polling) |
+/// | a turn finds nothing | sleeps until [`wake`](Self::wake) or a [doorbell](Self::take_doorbell), unless it [polls](Self::run_polling) |
 /// | [`state`](Self::state) is called in a hook | pauses between two turns |
 /// | the device stops, or memory is unmapped | finishes its turn first; the client waits, the device's thread does not |
 /// | the session ends: a reset, the client leaves | stops until `run` is called again; its accesses and interrupts reach no other guest |
@@ -176,35 +121,10 @@ pub struct Worker<W: Work> {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What a worker shares with its thread.
-struct Desk<W> {
-    inner: Mutex<Inner<W>>,
-    /// The thread, which is parked while it waits.
-    thread: OnceLock<Thread>,
-    /// The number of hooks that want `inner`.
-    wanted: AtomicUsize,
-    is_rung: AtomicBool,
-    is_closed: AtomicBool,
-}
-
-struct Inner<W> {
-    work: W,
-    /// What the turns use; `None` until the worker runs.
-    cx: Option<WorkCx>,
-    polls: bool,
-}
-
 impl<W: Work> Worker<W> {
     /// Creates a worker that does not run, and has no thread until it does.
     pub fn new(work: W) -> Self {
-        let desk = Desk {
-            inner: Mutex::new(Inner { work, cx: None, polls: false }),
-            thread: OnceLock::new(),
-            wanted: AtomicUsize::new(0),
-            is_rung: AtomicBool::new(false),
-            is_closed: AtomicBool::new(false),
-        };
-        Worker { desk: Arc::new(desk), thread: None }
+        Worker { desk: Arc::new(Desk::new(work)), thread: None }
     }
 
     /// Makes the worker work, with the memory and the interrupts of the current session.
@@ -253,6 +173,32 @@ impl<W: Work> Worker<W> {
         self.desk.ring();
     }
 
+    /// Makes a doorbell wake the worker without the device's thread: that which is declared with
+    /// `kick` or `ioeventfd` at `offset` of BAR `bar`, if the client has requested its eventfd or
+    /// does so later.
+    ///
+    /// Signals of the eventfd do not run the hooks of the register then; messages do, and if the
+    /// device is recorded, signals do as well. So this is for a register whose hooks only
+    /// [`wake`](Self::wake) this worker. It lasts until the session ends or another worker takes
+    /// the doorbell: call it where [`run`](Self::run) is called. A signal while the device is
+    /// stopped does not wake the worker again when the device continues: that is for
+    /// [`Device::resume`].
+    ///
+    /// # Errors
+    ///
+    /// When there is no such doorbell, or the process can open no more descriptors.
+    pub fn take_doorbell<D: Device>(&self, cx: &Cx<'_, D>, bar: u8, offset: u64) -> Result<()> {
+        let runtime = cx.runtime();
+        if runtime.dma.tap().is_some() {
+            return Ok(());
+        }
+        let waits = self.desk.waits()?;
+        if runtime.doorbells.borrow_mut().hand_over((bar, offset), waits)? {
+            return Ok(());
+        }
+        Err(Error::device(format!("BAR {bar} has no doorbell at {offset:#x}")))
+    }
+
     /// Returns what wakes the worker from any thread, as [`wake`](Self::wake) does: for threads
     /// that wait for the device's other side, such as a socket.
     pub fn waker(&self) -> Waker {
@@ -264,125 +210,6 @@ impl<W: Work> Worker<W> {
     pub fn state(&self) -> WorkState<'_, W> {
         self.desk.wanted.fetch_add(1, SeqCst);
         WorkState { inner: self.desk.lock(), desk: &self.desk }
-    }
-}
-
-impl<W> Desk<W> {
-    fn lock(&self) -> MutexGuard<'_, Inner<W>> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn ring(&self) {
-        self.is_rung.store(true, SeqCst);
-        self.unpark();
-    }
-
-    fn unpark(&self) {
-        if let Some(thread) = self.thread.get() {
-            thread.unpark();
-        }
-    }
-}
-
-impl<W: Work> Desk<W> {
-    /// The body of the thread. It parks without the lock, and whatever it waits for is stored
-    /// before it is unparked, so no wake-up is lost.
-    fn work(&self) {
-        while !self.is_closed.load(SeqCst) {
-            if self.wanted.load(SeqCst) > 0 {
-                thread::park();
-                continue;
-            }
-            let mut inner = self.lock();
-            // A swap, so that what was stored before the ring is seen.
-            self.is_rung.swap(false, SeqCst);
-            let turn = if inner.polls { self.poll(&mut inner) } else { inner.turn() };
-            drop(inner);
-            if turn != Turn::Done {
-                self.sleep();
-            }
-        }
-    }
-
-    /// Takes one turn after the other, while nothing has changed that another thread waits for. An
-    /// idle turn costs a few loads.
-    fn poll(&self, inner: &mut Inner<W>) -> Turn {
-        let Inner { work, cx: Some(cx), .. } = inner else { return Turn::Stopped };
-        let Some(cx) = HeldCx::new(cx) else { return Turn::Stopped };
-        while self.wanted.load(SeqCst) == 0 && !self.is_closed.load(SeqCst) && cx.is_current() {
-            if self.is_rung.load(SeqCst) {
-                self.is_rung.swap(false, SeqCst);
-            }
-            if !work.turn(&cx) {
-                std::hint::spin_loop();
-            }
-        }
-        Turn::Done
-    }
-
-    /// Waits for a ring.
-    fn sleep(&self) {
-        while !self.is_rung.load(SeqCst) && !self.is_closed.load(SeqCst) {
-            thread::park();
-        }
-    }
-}
-
-impl<W: Work> Wake for Desk<W> {
-    fn wake(self: Arc<Self>) {
-        self.ring();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.ring();
-    }
-}
-
-/// The outcome of a turn.
-#[derive(PartialEq)]
-enum Turn {
-    Done,
-    Nothing,
-    /// The device does not run.
-    Stopped,
-}
-
-impl<W: Work> Inner<W> {
-    fn turn(&mut self) -> Turn {
-        let Inner { work, cx: Some(cx), .. } = self else { return Turn::Stopped };
-        let Some(cx) = HeldCx::new(cx) else { return Turn::Stopped };
-        if work.turn(&cx) { Turn::Done } else { Turn::Nothing }
-    }
-}
-
-/// What the turns use, with all memory held: requests that stop the device or take its memory wait
-/// until this is dropped.
-struct HeldCx<'a>(&'a mut WorkCx);
-
-impl<'a> HeldCx<'a> {
-    /// Returns `None` if the device is stopped, or its session has ended.
-    fn new(cx: &'a mut WorkCx) -> Option<Self> {
-        cx.dma.hold_all().then_some(HeldCx(cx))
-    }
-
-    /// Returns whether the memory that is held is what is mapped.
-    #[inline]
-    fn is_current(&self) -> bool {
-        self.0.dma.is_current()
-    }
-}
-
-impl Deref for HeldCx<'_> {
-    type Target = WorkCx;
-
-    fn deref(&self) -> &WorkCx {
-        self.0
-    }
-}
-
-impl Drop for HeldCx<'_> {
-    fn drop(&mut self) {
-        self.0.dma.release();
     }
 }
 
@@ -421,8 +248,7 @@ impl<W: fmt::Debug> fmt::Debug for WorkState<'_, W> {
 
 impl<W: Work> Drop for Worker<W> {
     fn drop(&mut self) {
-        self.desk.is_closed.store(true, SeqCst);
-        self.desk.unpark();
+        self.desk.close();
     }
 }
 
