@@ -1,89 +1,9 @@
-//! `vfu`: looks at vfio-user devices and accesses them, prints their state, moves it from one
-//! device to another, and declares devices from register maps.
+//! The program `vfu`.
 
-mod conform;
-mod description;
-mod descriptor;
-mod device;
-mod error;
-mod framer;
-mod hex;
-mod import;
-mod interrupted;
-mod log;
-mod message;
-mod migrate;
-mod monitor;
-mod place;
-mod print;
-mod program;
-mod proxy;
-mod recording;
-mod replay;
-mod seconds;
-mod socket;
-mod state;
-mod usage;
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
-
-/// Accesses vfio-user devices, prints and moves their state, and imports register maps
-#[derive(Debug, Parser)]
-#[command(name = "vfu", version, after_help = EXIT_CODES, after_long_help = EXIT_CODES)]
-struct Program {
-    #[command(subcommand)]
-    command: Command,
-}
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  the command succeeded
-  1  `vfu state --diff` or `vfu replay` found differences, a check of `vfu conform` failed, or the value
-     of --until (`vfu watch`, `vfu dma`) was not read in time
-  2  the command failed, or its arguments are wrong; `vfu migrate` says whether the source runs
-  3  `vfu migrate` cannot say whether the destination runs; the source stays stopped";
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    #[command(flatten)]
-    Device(device::Command),
-    #[command(flatten)]
-    Monitor(monitor::Command),
-    State(state::Arguments),
-    Migrate(migrate::Arguments),
-    Save(migrate::Save),
-    Load(migrate::Load),
-    Import(import::Arguments),
-    Conform(conform::Arguments),
-    Proxy(proxy::Arguments),
-    Replay(replay::Arguments),
-    Shrink(recording::shrink::Arguments),
-    Completions(usage::Completions),
-    Man(usage::Man),
-}
-
 fn main() -> ExitCode {
-    let done = match Program::parse().command {
-        Command::Device(command) => command.run().map(|()| ExitCode::SUCCESS),
-        Command::Monitor(command) => command.run().map(|()| ExitCode::SUCCESS),
-        Command::State(arguments) => arguments.run(),
-        Command::Migrate(arguments) => arguments.run().map(|()| ExitCode::SUCCESS),
-        Command::Save(arguments) => arguments.run().map(|()| ExitCode::SUCCESS),
-        Command::Load(arguments) => arguments.run().map(|()| ExitCode::SUCCESS),
-        Command::Import(arguments) => arguments.run().map(|()| ExitCode::SUCCESS),
-        Command::Conform(arguments) => arguments.run(),
-        Command::Proxy(arguments) => arguments.run().map(|()| ExitCode::SUCCESS),
-        Command::Replay(arguments) => arguments.run(),
-        Command::Shrink(arguments) => arguments.run().map(|()| ExitCode::SUCCESS),
-        Command::Completions(arguments) => {
-            arguments.run(Program::command()).map(|()| ExitCode::SUCCESS)
-        }
-        Command::Man(arguments) => arguments.run(Program::command()).map(|()| ExitCode::SUCCESS),
-    };
-    done.unwrap_or_else(|error| {
-        eprintln!("vfu: {}", error.whole());
-        ExitCode::from(error.code())
-    })
+    vfio_user_cli::run(std::env::args_os())
 }
