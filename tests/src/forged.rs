@@ -84,7 +84,16 @@ impl Forged {
         }
     }
 
-    fn answer(&mut self, request: &Answer) -> Result<Vec<u8>, u32> {
+    /// Answers a request: a payload, or an error number.
+    ///
+    /// # Errors
+    ///
+    /// That number.
+    ///
+    /// # Panics
+    ///
+    /// If an access is outside a region.
+    pub fn answer(&mut self, request: &Answer) -> Result<Vec<u8>, u32> {
         let payload = &request.payload[..];
         let field = |at| wire::u32_at(payload, at);
         Ok(match request.command {
@@ -124,7 +133,7 @@ impl Forged {
 
     /// Writes configuration space, as far as it can be written.
     pub fn write_config(&mut self, at: usize, data: &[u8]) {
-        if at == 0x58 && data[1] & 0x80 != 0 {
+        if at == 0x58 && data.get(1).is_some_and(|control| control & 0x80 != 0) {
             self.set(0, &[0xff; 2]);
         }
         for (at, new) in (at..).zip(data) {

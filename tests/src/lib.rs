@@ -9,6 +9,7 @@
 pub mod actor;
 pub mod clock;
 pub mod config_model;
+pub mod config_script;
 pub mod counter;
 pub mod driver;
 pub mod files;
@@ -25,6 +26,7 @@ pub mod puppet;
 pub mod ram;
 pub mod raw;
 pub mod recording;
+pub mod register_model;
 pub mod scripted;
 pub mod serve;
 pub mod stepped;
