@@ -1,0 +1,8 @@
+//! Fuzzes the target of this name.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use vfio_user_fuzz::targets::c_interface;
+
+fuzz_target!(|input: &[u8]| c_interface::run(input));

@@ -1,0 +1,8 @@
+//! Fuzzes the target of this name.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use vfio_user_fuzz::targets::session;
+
+fuzz_target!(|input: &[u8]| session::run(input));
