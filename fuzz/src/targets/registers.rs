@@ -121,7 +121,7 @@ fn within(offset: u16, len: usize) -> (u64, usize) {
     (offset, len.min(usize::try_from(PLAIN - offset).expect("small")))
 }
 
-/// A device, and another one that has been loaded with its state: nothing tells them apart.
+/// A device, and another one that has been loaded with its state: they behave alike.
 struct Twins {
     stayed: Bench<Language>,
     moved: Bench<Language>,

@@ -7,7 +7,7 @@
 mod bits;
 mod report;
 mod sweep;
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,9 +1,17 @@
 //! The last accesses: written by the device's thread, read by any other one without a lock.
 
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use atomic::{AtomicU64, Ordering, fence};
+
+#[cfg(all(test, loom))]
+use loom::sync::atomic;
+#[cfg(not(all(test, loom)))]
+use std::sync::atomic;
 
 /// The number of accesses that are kept.
+#[cfg(not(all(test, loom)))]
 pub(crate) const LAST: usize = 256;
+#[cfg(all(test, loom))]
+pub(crate) const LAST: usize = 1;
 
 /// The last accesses. One thread writes them.
 #[derive(Debug)]
@@ -66,7 +74,7 @@ fn place(number: u64) -> usize {
     (number % LAST as u64) as usize
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use std::sync::atomic::AtomicBool;
     use std::thread;
@@ -97,6 +105,30 @@ mod tests {
                     assert_eq!(words, [number; 4]);
                 }
             }
+        });
+    }
+}
+
+/// Every order in which threads can do this.
+#[cfg(all(test, loom))]
+mod interleavings {
+    use super::*;
+    use loom::sync::Arc;
+    use loom::thread;
+
+    #[test]
+    fn no_entry_is_read_while_it_changes() {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(3);
+        model.check(|| {
+            let ring = Arc::new(Ring::new());
+            let writer = Arc::clone(&ring);
+            let writer = thread::spawn(move || (0..2).for_each(|n| writer.push([n; 4])));
+            for (number, words) in ring.read() {
+                assert_eq!(words, [number; 4]);
+            }
+            writer.join().unwrap();
+            assert_eq!(ring.read(), [(1, [1; 4])]);
         });
     }
 }

@@ -1,12 +1,15 @@
 //! The marks of a log: one bit per granule, under levels that lead to the bits that are set.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use zerocopy::FromZeros;
 
 use super::{Granules, Share};
 use crate::protocol::PAGE_SIZE;
+use atomic::{AtomicU64, Ordering};
+
+#[cfg(all(test, loom))]
+use loom::sync::atomic;
+#[cfg(not(all(test, loom)))]
+use std::sync::atomic;
 
 /// Granules are numbered from address 0.
 #[derive(Debug)]
@@ -155,13 +158,22 @@ fn levels(mut last: u64) -> Option<Box<[Box<[AtomicU64]>]>> {
     let mut levels = Vec::new();
     loop {
         last /= 64;
-        // Zeroed pages of the system, which take no memory until they are touched.
-        let count = usize::try_from(last + 1).ok()?;
-        levels.push(<[AtomicU64]>::new_box_zeroed_with_elems(count).ok()?);
+        levels.push(zeros(usize::try_from(last + 1).ok()?)?);
         if last == 0 {
             return Some(levels.into());
         }
     }
+}
+
+/// Creates words in zeroed pages of the system, which take no memory until they are touched.
+#[cfg(not(all(test, loom)))]
+fn zeros(count: usize) -> Option<Box<[AtomicU64]>> {
+    zerocopy::FromZeros::new_box_zeroed_with_elems(count).ok()
+}
+
+#[cfg(all(test, loom))]
+fn zeros(count: usize) -> Option<Box<[AtomicU64]>> {
+    Some((0..count).map(|_| AtomicU64::new(0)).collect())
 }
 
 /// Returns the bits from `low` to `high` of a level that are in one of its words.
@@ -196,4 +208,70 @@ fn runs(mut word: u64) -> impl Iterator<Item = (u64, u64)> {
         at = low + u64::from(ones);
         Some((low, at - 1))
     })
+}
+
+/// Every order in which threads can do this.
+#[cfg(all(test, loom))]
+mod interleavings {
+    use super::*;
+    use loom::sync::Arc as Shared;
+    use loom::thread;
+
+    /// Creates the marks of as many pages from address 0 on.
+    fn bits(pages: u64) -> Bits {
+        Bits::new(0, pages * PAGE_SIZE - 1, &Arc::default())
+    }
+
+    /// Takes all marks, and returns the pages in which they are.
+    fn sweep(bits: &Bits, pages: u64) -> Vec<u64> {
+        let part = Part { first: 0, last: pages * PAGE_SIZE - 1, kept: [None; 2] };
+        let mut found = Vec::new();
+        let mut report = |low, high| found.extend(low / PAGE_SIZE..=high / PAGE_SIZE);
+        assert_eq!(bits.take(&part, &mut { u64::MAX }, &mut report), None);
+        found
+    }
+
+    /// Two threads write a page each while a third sweeps: the sweep finds a page, with the written
+    /// data, or the next sweep does.
+    fn check(pages: u64, written: [u64; 2]) {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(3);
+        model.check(move || {
+            let bits = Shared::new(bits(pages));
+            let data = Shared::new([(); 2].map(|()| AtomicU64::new(0)));
+            let writers = [0, 1].map(|n: usize| {
+                let (bits, data) = (Shared::clone(&bits), Shared::clone(&data));
+                let address = written[n] * PAGE_SIZE;
+                thread::spawn(move || {
+                    data[n].store(1, Ordering::Relaxed);
+                    bits.mark(address, address);
+                })
+            });
+            let mut found = sweep(&bits, pages);
+            for n in 0..2 {
+                if found.contains(&written[n]) {
+                    assert_eq!(data[n].load(Ordering::Relaxed), 1);
+                }
+            }
+            writers.into_iter().for_each(|writer| writer.join().unwrap());
+            found.extend(sweep(&bits, pages));
+            assert!(written.iter().all(|page| found.contains(page)), "{found:?}");
+            assert!(sweep(&bits, pages).is_empty());
+        });
+    }
+
+    #[test]
+    fn no_mark_of_a_word_is_lost() {
+        check(65, [0, 1]);
+    }
+
+    #[test]
+    fn no_mark_of_different_words_is_lost() {
+        check(65, [0, 64]);
+    }
+
+    #[test]
+    fn no_mark_under_three_levels_is_lost() {
+        check(4097, [0, 1]);
+    }
 }

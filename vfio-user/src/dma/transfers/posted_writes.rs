@@ -1,8 +1,15 @@
 //! Tracks which writes of hooks the client has acknowledged.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+
+use sync::atomic::{AtomicU64, Ordering};
+use sync::{Mutex, MutexGuard};
+
+#[cfg(all(test, loom))]
+use loom::sync;
+#[cfg(not(all(test, loom)))]
+use std::sync;
 
 /// Counts the writes without a waiting thread, so that an interrupt can wait for those before it.
 #[derive(Debug, Default)]
@@ -51,7 +58,7 @@ impl PostedWrites {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
@@ -67,5 +74,37 @@ mod tests {
         assert!(posted_writes.has_settled(second) && !posted_writes.has_settled(third));
         posted_writes.settle(third);
         assert_eq!(posted_writes.unsettled(), None);
+    }
+}
+
+/// Every order in which threads can do this.
+#[cfg(all(test, loom))]
+mod interleavings {
+    use super::*;
+    use loom::sync::Arc;
+    use loom::sync::atomic::AtomicBool;
+    use loom::thread;
+
+    #[test]
+    fn what_is_settled_is_settled_with_all_before_it() {
+        loom::model(|| {
+            let writes = Arc::new(PostedWrites::default());
+            let acknowledged = Arc::new(AtomicBool::new(false));
+            let [first, second] = [(); 2].map(|()| writes.post());
+            let thread = {
+                let (writes, acknowledged) = (Arc::clone(&writes), Arc::clone(&acknowledged));
+                thread::spawn(move || {
+                    acknowledged.store(true, Ordering::Relaxed);
+                    writes.settle(first);
+                })
+            };
+            writes.settle(second);
+            if writes.has_settled(second) {
+                assert!(acknowledged.load(Ordering::Relaxed));
+            }
+            thread.join().unwrap();
+            assert!(writes.has_settled(second));
+            assert_eq!(writes.unsettled(), None);
+        });
     }
 }
