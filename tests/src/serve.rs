@@ -131,15 +131,24 @@ pub fn over_pair<D: PciDevice>(
 ///
 /// If the system refuses.
 pub fn function<F: Function + 'static>(function: F) -> (Running, RawClient) {
+    let (running, mut client) = silent_function(function);
+    client.negotiate();
+    (running, client)
+}
+
+/// As [`over_pair`], for a function without a derive.
+///
+/// # Panics
+///
+/// If the system refuses.
+pub fn silent_function<F: Function + 'static>(function: F) -> (Running, RawClient) {
     let (ours, theirs) = UnixStream::pair().expect("pair");
     let server = Server::from_stream(theirs).expect("server");
     let mut function = Some(function);
     let running = Running::start(server, move |server| {
         server.serve_functions(move || Ok(Box::new(function.take().expect("no panic"))))
     });
-    let mut client = RawClient::new(ours);
-    client.negotiate();
-    (running, client)
+    (running, RawClient::new(ours))
 }
 
 /// Serves a [`Zoo`] over a socket pair, to a client that has negotiated.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use nix::errno::Errno as Nix;
 use vfio_user::Dma;
 use vfio_user::function::{
-    Admission, BackgroundWork, Function, Interrupts, Migrate, Region, ShadowDoorbells, Step,
+    Admission, BackgroundWork, Function, Interrupts, Migrate, Region, ShadowIoEventFds, Step,
 };
 use vfio_user::protocol::{Capabilities, Errno, IrqIndex, MigrationState, RegionIndex};
 
@@ -107,8 +107,8 @@ impl Function for Device {
         self.access(region, offset, Access::Write(data))
     }
 
-    fn shadow_doorbells(&self, region: RegionIndex) -> Option<ShadowDoorbells<'_>> {
-        Some(self.regions.get(index_of(region))?.shadow_doorbells())
+    fn shadow_ioeventfds(&self, region: RegionIndex) -> Option<ShadowIoEventFds<'_>> {
+        Some(self.regions.get(index_of(region))?.shadow_ioeventfds())
     }
 
     fn admit(&mut self, step: Step<'_>) -> Admission {

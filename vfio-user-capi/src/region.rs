@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use vfio_user::function::{Region, RegionMapping, ShadowDoorbell, ShadowDoorbells};
+use vfio_user::function::{Region, RegionMapping, ShadowIoEventFd, ShadowIoEventFds};
 use vfio_user::protocol::{RegionFlags, SparseArea};
 
 use crate::abi::{CONFIG_REGION, REGIONS, RegionAccess, region_flag};
@@ -131,14 +131,14 @@ fn check_bar(
 
 impl RegionSetup {
     /// Returns the doorbells as clients see them: the latest first, as libvfio-user lists them.
-    pub(crate) fn shadow_doorbells(&self) -> ShadowDoorbells<'_> {
-        let (mut all, mut numbers) = (ShadowDoorbells::default(), Vec::new());
+    pub(crate) fn shadow_ioeventfds(&self) -> ShadowIoEventFds<'_> {
+        let (mut all, mut numbers) = (ShadowIoEventFds::default(), Vec::new());
         for doorbell in self.doorbells.iter().rev() {
             let fd = doorbell.fd.as_ref().map(|fd| fd.attach(&mut all.fds, &mut numbers));
             let shadow = doorbell.shadow.as_ref();
             let shadow =
                 shadow.map(|(fd, offset)| (fd.attach(&mut all.fds, &mut numbers), *offset));
-            all.entries.push(ShadowDoorbell {
+            all.entries.push(ShadowIoEventFd {
                 offset: doorbell.offset,
                 size: doorbell.size.into(),
                 flags: doorbell.flags,

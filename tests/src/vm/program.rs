@@ -61,11 +61,24 @@ impl Program {
     ///
     /// If it cannot be started.
     pub fn start(path: &Path, arguments: &[&str]) -> Self {
+        Self::launch(path, "--socket-path=", arguments)
+    }
+
+    /// As [`start`](Self::start), for a program whose only argument is the path of its socket.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    pub fn start_at(path: &Path) -> Self {
+        Self::launch(path, "", &[])
+    }
+
+    fn launch(path: &Path, option: &str, arguments: &[&str]) -> Self {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let folder = scratch(&name);
         let mut command = Command::new(path);
         command
-            .arg(format!("--socket-path={}", folder.join("device.sock").display()))
+            .arg(format!("{option}{}", folder.join("device.sock").display()))
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());

@@ -1,5 +1,6 @@
 //! The protocol on a socket: negotiation, framing, what messages may say, recorded conversations.
 
+mod admission;
 mod events;
 mod framing;
 mod info;

@@ -315,7 +315,13 @@ impl ReaderTurn<'_> {
         match receiver.fill(link.socket(), false) {
             Ok(0) => return Err(End::Closed),
             Ok(_) => {}
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            // The caller waits for the rest of its time.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                ) =>
+            {
                 return Ok(());
             }
             Err(error) => return Err(error.into()),

@@ -249,8 +249,7 @@ impl<'a, D: Device> Cx<'a, D> {
     ///
     /// Fails when the process cannot open more descriptors.
     pub fn dma_messages(&self) -> Result<DmaMessages> {
-        self.dma().transfers().prepare()?;
-        Ok(DmaMessages::new(self.dma().for_session()))
+        Ok(self.dma().messages()?)
     }
 
     /// Reads `len` bytes of the client's memory at `iova`, at most 16 MiB, and posts the event that

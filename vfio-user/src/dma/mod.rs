@@ -30,6 +30,7 @@ mod unmap;
 mod vm;
 mod words;
 
+use std::io;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -179,6 +180,17 @@ impl Dma {
     /// [`SessionDma`].
     pub fn for_session(&self) -> SessionDma {
         SessionDma::of(self)
+    }
+
+    /// Returns a handle of the current session that reaches memory by messages alone, however the
+    /// client has mapped it.
+    ///
+    /// # Errors
+    ///
+    /// When the process may open no more descriptors.
+    pub fn messages(&self) -> io::Result<DmaMessages> {
+        self.transfers().prepare()?;
+        Ok(DmaMessages::new(self.for_session()))
     }
 
     /// Reads `data.len()` bytes at `iova`; the range may span adjacent regions.

@@ -99,7 +99,7 @@ pub trait Function: Migrate + BackgroundWork + Send {
     /// layout of 48 bytes, which adds memory for the written values. `None` (the default) for a
     /// function whose doorbells are those of [`doorbells`](Self::doorbells), in the layout of the
     /// specification.
-    fn shadow_doorbells(&self, region: RegionIndex) -> Option<ShadowDoorbells<'_>> {
+    fn shadow_ioeventfds(&self, region: RegionIndex) -> Option<ShadowIoEventFds<'_>> {
         let _ = region;
         None
     }
@@ -113,6 +113,13 @@ pub trait Function: Migrate + BackgroundWork + Send {
     fn admit(&mut self, step: Step<'_>) -> Admission {
         let _ = step;
         Admission::Now
+    }
+
+    /// Returns the error that answers a message which is not a valid request. `None` (the default)
+    /// for what the server does otherwise, which [`InvalidMessage`] describes.
+    fn invalid_message(&mut self, message: InvalidMessage) -> Option<Errno> {
+        let _ = message;
+        None
     }
 
     /// Resets everything but the client's own settings to the power-on state.
@@ -191,16 +198,16 @@ pub trait Function: Migrate + BackgroundWork + Send {
 
 /// The doorbells of a region, and their descriptors.
 #[derive(Clone, Debug, Default)]
-pub struct ShadowDoorbells<'a> {
+pub struct ShadowIoEventFds<'a> {
     /// The doorbells.
-    pub entries: Vec<ShadowDoorbell>,
+    pub entries: Vec<ShadowIoEventFd>,
     /// The descriptors, each once.
     pub fds: Vec<BorrowedFd<'a>>,
 }
 
 /// A [`Doorbell`] whose written values can go to memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShadowDoorbell {
+pub struct ShadowIoEventFd {
     /// The offset of the first byte in the region.
     pub offset: u64,
     /// The size of the writes, in bytes.
@@ -240,4 +247,17 @@ pub enum Admission {
     Later,
     /// The client receives this error.
     Refused(Errno),
+}
+
+/// A message of a client that is not a valid request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidMessage {
+    /// It claims to be smaller than its header. The server drops the client, because the start of
+    /// the next message is unknown; after an answer, the next one starts behind the header.
+    TooSmall,
+    /// It is larger than the server accepts. The server skips its payload and answers `E2BIG`.
+    TooLarge,
+    /// It is a reply to none of the server's requests. The server ignores it.
+    UnexpectedReply,
 }

@@ -14,7 +14,7 @@ mod watched;
 mod window_peek;
 
 pub use background_work::BackgroundWork;
-pub use function::{Admission, Function, ShadowDoorbell, ShadowDoorbells, Step};
+pub use function::{Admission, Function, InvalidMessage, ShadowIoEventFd, ShadowIoEventFds, Step};
 pub use migrate::Migrate;
 pub(crate) use pci_function::AccessedPlace;
 pub(crate) use pci_function::CONFIG_BAR;

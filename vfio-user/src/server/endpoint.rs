@@ -256,6 +256,11 @@ impl Endpoint {
         self.session.as_ref().and_then(|session| session.due(&*self.function))
     }
 
+    /// Returns whether a connection has been accepted that has not negotiated a version yet.
+    pub(super) fn is_negotiating(&self) -> bool {
+        !self.arrivals.is_empty()
+    }
+
     /// Returns the time until which it may continue when the server is to end.
     pub(super) fn patience(&self) -> Option<Instant> {
         self.session.as_ref().and_then(Session::deadline)
@@ -269,7 +274,11 @@ impl Endpoint {
         let after = catch_unwind(AssertUnwindSafe(|| {
             let mut after = self.take_turn_and_watch(turn, index);
             // Most requests change nothing that another part of the server has to see.
-            while turn.wait && matches!(after, After::Nothing) && self.may_wait(turn.polled_at) {
+            while turn.wait
+                && !turn.poller.is_interrupted()
+                && matches!(after, After::Nothing)
+                && self.may_wait(turn.polled_at)
+            {
                 after = self.take_turn_and_watch(turn, index);
             }
             after
@@ -336,7 +345,10 @@ impl Endpoint {
             None => After::Nothing,
         };
         let after = match after {
-            After::Nothing | After::Turn => self.receive_clients(turn, ready, after),
+            // The next client has to wait for the cleanup.
+            After::Nothing | After::Turn if !self.delays_cleanup => {
+                self.receive_clients(turn, ready, after)
+            }
             after => after,
         };
         match after {

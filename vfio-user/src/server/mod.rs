@@ -430,8 +430,8 @@ impl Server {
 
     /// As [`process`](Self::process), but waits until there is work: one step of
     /// [`run`](Self::run), for a loop that does something of its own between two steps. It may
-    /// return without having done anything, and does not return while a single client keeps its
-    /// device busy.
+    /// return without having done anything, for example after a signal, and does not return while a
+    /// single client keeps its device busy.
     ///
     /// # Errors
     ///
@@ -439,5 +439,16 @@ impl Server {
     pub fn wait_and_process(&mut self) -> Result<bool> {
         self.check()?;
         self.reactor.wait_and_process(&mut |_| Err(Error::NoSocket))
+    }
+
+    /// Returns whether a connection has been accepted that has not negotiated a version yet.
+    pub fn is_negotiating(&self) -> bool {
+        self.reactor.is_negotiating()
+    }
+
+    /// Returns whether the handler of a signal has ended the wait of the last
+    /// [`wait_and_process`](Self::wait_and_process).
+    pub fn is_interrupted(&self) -> bool {
+        self.reactor.is_interrupted()
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Poller {
     epoll: Epoll,
     /// Whether the kernel has refused `epoll_pwait2(2)`.
     is_without_pwait2: Cell<bool>,
+    /// Whether a signal has ended a wait.
+    is_interrupted: Cell<bool>,
 }
 
 /// The owner of a ready descriptor, and its kind.
@@ -70,7 +72,21 @@ pub(super) const BATCH: usize = 64;
 impl Poller {
     pub(super) fn new() -> nix::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        Ok(Poller { epoll, is_without_pwait2: Cell::new(false) })
+        let (is_without_pwait2, is_interrupted) = (Cell::new(false), Cell::new(false));
+        Ok(Poller { epoll, is_without_pwait2, is_interrupted })
+    }
+
+    /// Notes that a signal has ended a wait, of this poller or for a client's socket.
+    pub(super) fn note_interruption(&self) {
+        self.is_interrupted.set(true);
+    }
+
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.is_interrupted.get()
+    }
+
+    pub(super) fn clear_interruption(&self) {
+        self.is_interrupted.set(false);
     }
 
     pub(super) fn add(
@@ -110,7 +126,10 @@ impl Poller {
             Some(timeout) => self.wait_for(&mut events, timeout),
         };
         let count = match waited {
-            Err(Errno::EINTR) => 0,
+            Err(Errno::EINTR) => {
+                self.note_interruption();
+                0
+            }
             waited => waited?,
         };
         events[..count].iter().for_each(|event| ready(Token::decode(event.data())));

@@ -159,6 +159,7 @@ impl Reactor {
 
     /// Waits for work and does it.
     fn step(&mut self, own: &mut Own<'_>) -> Result<()> {
+        self.poller.clear_interruption();
         if self.spin.is_off() && self.has_one_client_to_wait_for() {
             self.turn(own, true);
         } else {
@@ -173,6 +174,16 @@ impl Reactor {
         self.ensure_watchdog();
         self.step(own)?;
         self.outcome()
+    }
+
+    /// Returns whether a connection has been accepted that has not negotiated a version yet.
+    pub(super) fn is_negotiating(&self) -> bool {
+        self.endpoints.iter().flatten().any(Endpoint::is_negotiating)
+    }
+
+    /// Returns whether a signal has ended the last wait.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.poller.is_interrupted()
     }
 
     /// Does the current work, without waiting. Returns whether any device is left to serve.
@@ -245,11 +256,11 @@ impl Reactor {
     }
 
     /// Waits until a device has work: polls for a while, if allowed, and then sleeps. A sleep that
-    /// ends only with an unchanged check of memory does not end the wait.
+    /// ends only with an unchanged check of memory does not end the wait; a signal does.
     fn wait_for_work(&mut self) -> Result<()> {
         let start = Instant::now();
         let (mut has_slept, mut happened) = (false, false);
-        while !happened {
+        while !happened && !self.poller.is_interrupted() {
             let now = Instant::now();
             happened = if self.spin.is_over(now.duration_since(start)) {
                 let timeout = self.timeout(now);

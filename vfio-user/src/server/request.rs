@@ -9,7 +9,7 @@ use super::negotiated::Negotiated;
 use super::pending_request::{Blocked, PendingRequest};
 use super::watchdog::note_request;
 use crate::fds::{CloseQueue, PeerFds};
-use crate::function::{Admission, Function, Step};
+use crate::function::{Admission, Function, InvalidMessage, Step};
 use crate::protocol::{Capabilities, Command, Errno, Header, MessageType, MigrationCapability};
 use crate::transport::{Incoming, Message, Reply};
 
@@ -102,7 +102,10 @@ pub(super) fn respond(
 ) -> Result<Option<PendingRequest>, SessionError> {
     let header = request.header();
     let answer = match request {
-        Incoming::TooLarge(_) => Err(Refusal::Request(Errno::E2BIG)),
+        Incoming::TooLarge(_) => {
+            let errno = guarded(|| function.invalid_message(InvalidMessage::TooLarge))?;
+            Err(Refusal::Request(errno.unwrap_or(Errno::E2BIG)))
+        }
         Incoming::Message(message) => answer(function, client, message, &mut reply),
     };
     conclude(&header, answer, reply)

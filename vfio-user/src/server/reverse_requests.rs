@@ -5,7 +5,7 @@ use std::io;
 use super::error::SessionError;
 use super::guard::guarded;
 use crate::dma::Completed;
-use crate::function::Function;
+use crate::function::{Function, InvalidMessage};
 use crate::transport::{Incoming, Outbox};
 
 /// Adds due requests to the outbox, as many as the client accepts.
@@ -34,15 +34,23 @@ pub(super) fn send_pending(
     }
 }
 
-/// Handles an answer of the client.
+/// Handles an answer of the client. One that the server does not expect is ignored, unless the
+/// function answers it with an error.
 ///
 /// # Errors
 ///
 /// When the device panics.
 pub(super) fn on_reply(
     function: &mut dyn Function,
+    outbox: &mut Outbox,
     answer: &Incoming<'_>,
 ) -> Result<(), SessionError> {
+    if !function.dma().transfers().expects(&answer.header())
+        && let Some(errno) = guarded(|| function.invalid_message(InvalidMessage::UnexpectedReply))?
+    {
+        outbox.reply(answer.header()).finish(Err(errno));
+        return Ok(());
+    }
     let transfers = function.dma().transfers();
     let completed = match answer {
         Incoming::Message(message) => transfers.answer(&message.header, Some(message.payload)),

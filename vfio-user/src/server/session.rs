@@ -23,7 +23,7 @@ use super::shutdown::ShutdownGuard;
 use super::twin::{Twin, has_left};
 use crate::eventfd::EventFd;
 use crate::fds::PeerSocket;
-use crate::function::Function;
+use crate::function::{Function, InvalidMessage};
 use crate::protocol::{Capabilities, MessageType};
 use crate::transport::{Outbox, Receiver};
 
@@ -44,6 +44,8 @@ pub(super) struct Session {
     has_replies: bool,
     /// The time since which the client has taken none of the pending bytes.
     stuck: Option<Instant>,
+    /// Whether a signal has ended the wait for the client's bytes.
+    is_interrupted: bool,
     log: Arc<EventLog>,
     _shutdown_guard: ShutdownGuard,
 }
@@ -106,6 +108,7 @@ impl Session {
             has_replies: false,
             log: Arc::clone(log),
             stuck: None,
+            is_interrupted: false,
         })
     }
 
@@ -117,6 +120,11 @@ impl Session {
     /// end.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.stuck.map(|since| since + PATIENCE)
+    }
+
+    /// Returns whether a signal has ended the wait of a turn since the last call.
+    pub(super) fn take_interruption(&mut self) -> bool {
+        std::mem::take(&mut self.is_interrupted)
     }
 
     /// Returns an eventfd that becomes readable when the device has released the memory that the
@@ -181,6 +189,7 @@ impl Session {
                 Ok(0) => return Ok(Wants::End),
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => self.is_interrupted = true,
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(Wants::End),
                 Err(error) => return Err(error.into()),
             }
@@ -229,7 +238,7 @@ impl Session {
             && let Some(incoming) = self.receiver.next()?
         {
             match incoming.header().message_type() {
-                Some(MessageType::Reply) => on_reply(function, &incoming)?,
+                Some(MessageType::Reply) => on_reply(function, &mut self.outbox, &incoming)?,
                 _ => self.deferred.push(incoming),
             }
         }
@@ -274,6 +283,9 @@ impl Session {
         budget: &mut Budget,
     ) -> Result<(), SessionError> {
         while !budget.is_spent() {
+            if self.deferred.is_empty() {
+                self.answer_too_small(function)?;
+            }
             let mut deferred = self.deferred.pop();
             let incoming = match &mut deferred {
                 Some(deferred) => Some(deferred.incoming()),
@@ -283,7 +295,7 @@ impl Session {
             budget.spend();
             let header = incoming.header();
             if header.message_type() == Some(MessageType::Reply) {
-                on_reply(function, &incoming)?;
+                on_reply(function, &mut self.outbox, &incoming)?;
             } else {
                 let reply = self.outbox.reply(header);
                 self.pending = respond(function, &self.negotiated.client, incoming, reply)?;
@@ -293,6 +305,17 @@ impl Session {
             if blocked || self.pending.is_some() {
                 break;
             }
+        }
+        Ok(())
+    }
+
+    /// Answers the next message if it is smaller than its header, and the function wants that.
+    fn answer_too_small(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
+        if let Some(header) = self.receiver.too_small()
+            && let Some(errno) = guarded(|| function.invalid_message(InvalidMessage::TooSmall))?
+        {
+            self.receiver.drop_header();
+            self.outbox.reply(header).finish(Err(errno));
         }
         Ok(())
     }

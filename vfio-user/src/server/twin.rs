@@ -77,7 +77,7 @@ impl Twin {
         }
         while let Some(incoming) = self.receiver.next()? {
             if incoming.header().message_type() == Some(MessageType::Reply) {
-                on_reply(function, &incoming)?;
+                on_reply(function, &mut self.outbox, &incoming)?;
             }
         }
         Ok(())

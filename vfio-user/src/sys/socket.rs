@@ -33,7 +33,7 @@ pub(crate) struct Received {
 ///
 /// # Errors
 ///
-/// Those of `recvmsg(2)`; an interrupted call is repeated.
+/// Those of `recvmsg(2)`; `Interrupted` if a signal has ended the wait.
 pub(crate) fn receive(
     socket: BorrowedFd<'_>,
     buffer: &mut [u8],
@@ -49,20 +49,12 @@ pub(crate) fn receive(
     message.msg_control = control.0.as_mut_ptr().cast();
     message.msg_controllen = size_of::<Control>();
     let wait = if nonblocking { libc::MSG_DONTWAIT } else { 0 };
-    let bytes = loop {
-        // SAFETY: the header points to `iov`, which covers `buffer`, and to `control`, with their
-        // true lengths; all outlive the call, and nothing else refers to them meanwhile.
-        let result = unsafe {
-            libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC | wait)
-        };
-        match usize::try_from(result) {
-            Ok(bytes) => break bytes,
-            Err(_) => match io::Error::last_os_error() {
-                error if error.kind() == io::ErrorKind::Interrupted => {}
-                error => return Err(error),
-            },
-        }
+    // SAFETY: the header points to `iov`, which covers `buffer`, and to `control`, with their true
+    // lengths; all outlive the call, and nothing else refers to them meanwhile.
+    let result = unsafe {
+        libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC | wait)
     };
+    let bytes = usize::try_from(result).map_err(|_| io::Error::last_os_error())?;
     take_descriptors(&message, fds);
     Ok(Received { bytes, truncated: message.msg_flags & libc::MSG_CTRUNC != 0 })
 }

@@ -112,8 +112,9 @@ impl Receiver {
     ///
     /// # Errors
     ///
-    /// Those of `recvmsg(2)`; `WouldBlock` if `nonblocking` and no data is available. Also fails
-    /// if too many descriptors of the peer wait to be closed.
+    /// Those of `recvmsg(2)`: `WouldBlock` if `nonblocking` and no data is available, `Interrupted`
+    /// if a signal has ended the wait. Also fails if too many descriptors of the peer wait to be
+    /// closed.
     pub(crate) fn fill(&mut self, socket: BorrowedFd<'_>, nonblocking: bool) -> io::Result<usize> {
         self.close_queue.check()?;
         self.make_room();
@@ -162,6 +163,18 @@ impl Receiver {
         let payload = &self.buffer[start + HEADER_SIZE..start + size];
         let Descriptors { fds, are_lost: fds_are_lost } = fds;
         Ok(Some(Incoming::Message(Message { header, payload, fds, fds_are_lost })))
+    }
+
+    /// Returns the next header, if it claims that its message is smaller.
+    pub(crate) fn too_small(&self) -> Option<Header> {
+        self.header_at(self.start + self.skip).filter(|header| header.total_size() < HEADER_SIZE)
+    }
+
+    /// Drops the next header and its descriptors.
+    pub(crate) fn drop_header(&mut self) {
+        self.consume(self.skip.min(self.end - self.start));
+        self.take_fds();
+        self.consume(HEADER_SIZE.min(self.end - self.start));
     }
 
     fn header_at(&self, at: usize) -> Option<Header> {

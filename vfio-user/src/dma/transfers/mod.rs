@@ -340,6 +340,11 @@ impl Transfers {
         self.with(|queue| queue.answer(header, payload))
     }
 
+    /// Returns whether a message answers a request, which may have timed out.
+    pub(crate) fn expects(&self, answer: &Header) -> bool {
+        self.locked().expects(answer)
+    }
+
     /// Returns when the next transfer times out.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         if self.is_idle() { None } else { self.locked().deadline() }

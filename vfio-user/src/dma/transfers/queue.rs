@@ -216,6 +216,12 @@ impl Queue {
         true
     }
 
+    /// Returns whether a message answers a request, which may have timed out.
+    pub(super) fn expects(&self, answer: &Header) -> bool {
+        let id = answer.message_id.get();
+        self.sent.contains_key(&id) || self.given_up.contains(&id)
+    }
+
     /// Handles an answer, without its payload if that was too large.
     pub(super) fn answer(&mut self, header: &Header, payload: Option<&[u8]>) -> Option<Completed> {
         let id = header.message_id.get();

@@ -152,7 +152,11 @@ impl Endpoint {
             return After::Nothing;
         }
         let mut budget = if turn.alone { Budget::unlimited() } else { Budget::shared() };
-        match session.turn(&mut *self.function, turn.buffers, &mut budget, wait) {
+        let turned = session.turn(&mut *self.function, turn.buffers, &mut budget, wait);
+        if session.take_interruption() {
+            turn.poller.note_interruption();
+        }
+        match turned {
             Ok(Wants::End) => self.detach(turn.poller, Ok(())),
             Ok(wants) => {
                 self.wants = wants;
@@ -180,10 +184,11 @@ impl Endpoint {
     /// Removes the client's resources from the device, once it admits that.
     pub(super) fn release(&mut self, panicked: bool) -> After {
         if panicked || self.admits_cleanup() {
-            self.remove_resources(panicked)
-        } else {
-            After::Nothing
+            return self.remove_resources(panicked);
         }
+        // The client answers no more, and the function may wait for that.
+        let failed = fail_all(&mut *self.function);
+        if failed.is_err() { self.remove_resources(true) } else { After::Nothing }
     }
 
     /// Asks the function again after it has had work.

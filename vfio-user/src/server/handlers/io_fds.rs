@@ -1,7 +1,7 @@
 //! Eventfds for doorbells.
 
 use super::{Request, size_of_u32};
-use crate::function::{Doorbell, Function, ShadowDoorbell, ShadowDoorbells};
+use crate::function::{Doorbell, Function, ShadowIoEventFd, ShadowIoEventFds};
 use crate::model::DataMatch;
 use crate::protocol::{
     Capabilities, Errno, IoFd, IoFdFlags, IoFdType, RegionFlags, RegionIndex, RegionIoFds,
@@ -27,7 +27,7 @@ pub(super) fn get(
     if !function.region(index).flags.intersects(accessible) {
         return Err(Errno::EINVAL);
     }
-    if let Some(doorbells) = function.shadow_doorbells(index) {
+    if let Some(doorbells) = function.shadow_ioeventfds(index) {
         return answer_shadow(wanted, &doorbells, request.client, reply);
     }
     let mut doorbells = function.doorbells(index);
@@ -49,11 +49,11 @@ pub(super) fn get(
 /// Replies in libvfio-user's layout. A client that cannot accept all descriptors gets none.
 fn answer_shadow(
     wanted: &RegionIoFds,
-    doorbells: &ShadowDoorbells<'_>,
+    doorbells: &ShadowIoEventFds<'_>,
     client: &Capabilities,
     reply: &mut Reply<'_>,
 ) -> Result<(), Errno> {
-    let ShadowDoorbells { entries, fds } = doorbells;
+    let ShadowIoEventFds { entries, fds } = doorbells;
     let most = usize::try_from(client.max_msg_fds).unwrap_or(usize::MAX).min(MAX_FDS);
     let entries = if fds.len() <= most { &entries[..] } else { &[] };
     let count = u32::try_from(entries.len()).map_err(|_| Errno::E2BIG)?;
@@ -73,7 +73,7 @@ fn answer_shadow(
     Ok(())
 }
 
-fn shadow_entry(doorbell: &ShadowDoorbell) -> ShadowIoFd {
+fn shadow_entry(doorbell: &ShadowIoEventFd) -> ShadowIoFd {
     let index = |index: usize| u32::try_from(index).unwrap_or(u32::MAX).into();
     let (shadow_fd_index, shadow_offset) = doorbell.shadow.unwrap_or((0, 0));
     let type_ = match doorbell.shadow {
