@@ -299,12 +299,14 @@ vfu_sgl_put(vfu_ctx_t *vfu_ctx, dma_sg_t *sgl, struct iovec *iov, size_t cnt);
 void
 vfu_sgl_mark_dirty(vfu_ctx_t *vfu_ctx, dma_sg_t *sgl, size_t cnt);
 
-/* Accepted and not needed: memory is accessed without a message whenever that is possible. */
+/*
+ * Accesses mapped memory without a message. Outside of callbacks the client is asked otherwise, and observes
+ * the access; in callbacks mapped memory is always accessed without a message.
+ */
 #define VFU_SGL_DIRECT_ACCESS 1
 
 /*
- * Reads a part (`sg_cnt` is 1). If the client has mapped it without a descriptor it is asked by message; a
- * callback cannot wait for the answer (EDEADLK).
+ * Reads a part (`sg_cnt` is 1). A callback cannot wait for the answer to a message (EDEADLK).
  */
 int
 vfu_sgl_read(vfu_ctx_t *vfu_ctx, dma_sg_t *sg, size_t sg_cnt, void *data, int flags);

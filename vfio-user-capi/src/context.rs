@@ -3,6 +3,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ffi::c_void;
 use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::ptr;
 use std::sync::Arc;
@@ -35,7 +36,7 @@ pub struct Context {
     regions: RefCell<[RegionSetup; REGIONS]>,
     /// Counts the changes of regions.
     pub(crate) regions_version: Cell<u64>,
-    pub(crate) irq_counts: [Cell<u32>; IRQ_TYPES],
+    pub(crate) irq_counts: [Cell<u16>; IRQ_TYPES],
     /// Created when the device is realized.
     pub(crate) interrupts: OnceCell<Arc<Interrupts>>,
     pub(crate) dma: Dma,
@@ -45,7 +46,8 @@ pub struct Context {
     pub(crate) quiesce: Cell<Quiesce>,
     /// Whether it serves the client during a transfer outside of callbacks.
     pub(crate) is_transferring: Cell<bool>,
-    /// Makes the server ask again whether a step may be done.
+    /// Wakes the server: a client is to be attached, or it is to ask again whether a step may be
+    /// done.
     pub(crate) wake: EventFd,
     pub(crate) client: Cell<Client>,
     /// The number of requests of clients.
@@ -81,7 +83,7 @@ pub(crate) enum Client {
 impl Context {
     /// Creates a context that listens at a path.
     pub(crate) fn new(path: &Path, is_nonblocking: bool, private: *mut c_void) -> Result<Self> {
-        let socket = Socket::bind(path).map_err(|error| errno_of_server(&error))?;
+        let socket = listen(path).map_err(|error| errno_of_server(&error))?;
         let is_compatible = std::env::var_os("LIBVFIO_USER_COMPAT").is_some_and(|on| on == "1");
         let socket =
             if is_compatible { socket.short_memory_files() } else { socket.any_memory_file() };
@@ -153,8 +155,7 @@ impl Context {
                 regions[CONFIG_REGION].flags = region_flag::BOTH;
             });
         }
-        let counts =
-            self.irq_counts.each_ref().map(|count| u16::try_from(count.get()).unwrap_or(u16::MAX));
+        let counts = self.irq_counts.each_ref().map(Cell::get);
         let interrupts = Arc::new(Interrupts::with_counts(counts));
         // It is empty, as was checked.
         let _ = self.interrupts.set(interrupts);
@@ -166,7 +167,9 @@ impl Context {
         let Some(socket) = self.socket.take() else { return Err(Errno::EINVAL) };
         let pointer = ContextPointer::new(self);
         let create = move || Ok(Box::new(Device::new(pointer)) as Box<dyn Function>);
-        self.with_server(|server| server.add_function(socket, create).map(drop))
+        self.with_server(|server| server.add_function(socket, create).map(drop))?;
+        // From now on, the descriptor of `vfu_get_poll_fd` is readable for a client alone.
+        self.process()
     }
 
     /// Returns whether a call comes from a callback, of the end as well.
@@ -199,8 +202,21 @@ impl Context {
     }
 
     /// Waits for work, and does it.
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` if the program has handled a signal meanwhile.
     pub(crate) fn wait_and_process(&self) -> Result<()> {
-        self.with_server(|server| server.wait_and_process().map(drop))
+        let is_interrupted = self.with_server(|server| {
+            server.wait_and_process()?;
+            Ok(server.is_interrupted())
+        })?;
+        if is_interrupted { Err(Errno::EINTR) } else { Ok(()) }
+    }
+
+    /// Returns whether a connection waits for the version of its client.
+    pub(crate) fn is_negotiating(&self) -> Result<bool> {
+        self.with_server(|server| Ok(server.is_negotiating()))
     }
 
     /// Returns a descriptor that is readable while there is work.
@@ -208,8 +224,14 @@ impl Context {
         self.with_server(|server| Ok(server.poll_fd().as_raw_fd()))
     }
 
-    /// Notes that a client has connected.
+    /// Returns whether `vfu_attach_ctx` is to report a client.
+    pub(crate) fn has_arrived(&self) -> bool {
+        matches!(self.client.get(), Client::Arrived | Client::Left { next: true })
+    }
+
+    /// Notes that a client has connected, and wakes the program.
     pub(crate) fn note_connected(&self) {
+        self.wake.signal();
         self.client.set(match self.client.get() {
             Client::Left { .. } => Client::Left { next: true },
             _ => Client::Arrived,
@@ -226,6 +248,16 @@ impl Context {
         if self.client.get() == Client::None {
             self.client.set(Client::Refused(errno));
         }
+    }
+}
+
+/// Listens at a path. An empty one is for programs that serve no client: the system chooses a name
+/// that no other socket has.
+fn listen(path: &Path) -> vfio_user::Result<Socket> {
+    if path.as_os_str().is_empty() {
+        Socket::from_listener(UnixListener::bind(path)?)
+    } else {
+        Socket::bind(path)
     }
 }
 

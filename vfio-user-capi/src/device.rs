@@ -7,7 +7,8 @@ use std::sync::Arc;
 use nix::errno::Errno as Nix;
 use vfio_user::Dma;
 use vfio_user::function::{
-    Admission, BackgroundWork, Function, Interrupts, Migrate, Region, ShadowIoEventFds, Step,
+    Admission, BackgroundWork, Function, Interrupts, InvalidMessage, Migrate, Region,
+    ShadowIoEventFds, Step,
 };
 use vfio_user::protocol::{Capabilities, Errno, IrqIndex, MigrationState, RegionIndex};
 
@@ -124,6 +125,10 @@ impl Function for Device {
         }
     }
 
+    fn invalid_message(&mut self, _: InvalidMessage) -> Option<Errno> {
+        self.context.get().is_compatible.then_some(Errno::EINVAL)
+    }
+
     fn reset(&mut self) {
         let context = self.context.get();
         if context.call_reset(ResetType::Device).is_ok() {
@@ -181,11 +186,15 @@ impl Function for Device {
 impl BackgroundWork for Device {
     fn wake(&self) -> Option<BorrowedFd<'_>> {
         let context = self.context.get();
-        context.is_quiescing().then(|| context.wake.as_fd())
+        let waits = context.is_quiescing() || context.has_arrived();
+        waits.then(|| context.wake.as_fd())
     }
 
     fn work(&mut self) {
-        self.context.get().wake.take();
+        let context = self.context.get();
+        if !context.has_arrived() {
+            context.wake.take();
+        }
     }
 }
 

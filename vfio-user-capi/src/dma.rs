@@ -8,15 +8,16 @@ use std::thread;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use vfio_user::{DmaError, DmaSegment, EventFd, SessionDma};
+use vfio_user::{DmaError, DmaMessages, DmaSegment, EventFd};
 
 use crate::abi::{DmaInfo, IoVec, PROT_READ, PROT_WRITE, ScatterGather};
 use crate::boundary::Result;
 use crate::context::Context;
 use crate::region::errno_of;
 
-/// The size of a page.
+/// The size of a page, and that of the largest huge page.
 const SMALL_PAGE: usize = 4096;
+const LARGEST_PAGE: usize = 16 << 30;
 
 impl Context {
     /// Tells the program of a region that the client has mapped.
@@ -113,9 +114,14 @@ impl Context {
         self.dma.region(part.iova()).is_some_and(|region| region.address().is_some())
     }
 
-    pub(crate) fn read_part(&self, part: &ScatterGather, data: &mut [u8]) -> Result<()> {
+    pub(crate) fn read_part(
+        &self,
+        part: &ScatterGather,
+        data: &mut [u8],
+        is_direct: bool,
+    ) -> Result<()> {
         let iova = part.iova();
-        if self.has_to_serve(iova)? {
+        if self.goes_by_messages(iova, is_direct)? {
             let chunk = self.chunk();
             return self.serve_while(move |dma| {
                 let mut parts = (iova..).step_by(chunk).zip(data.chunks_mut(chunk));
@@ -125,12 +131,17 @@ impl Context {
         self.dma.read(iova, data).map_err(|error| errno_of_dma(&error))
     }
 
-    pub(crate) fn write_part(&self, part: &ScatterGather, data: &[u8]) -> Result<()> {
+    pub(crate) fn write_part(
+        &self,
+        part: &ScatterGather,
+        data: &[u8],
+        is_direct: bool,
+    ) -> Result<()> {
         if part.writeable == 0 {
             return Err(Errno::EPERM);
         }
         let iova = part.iova();
-        if self.has_to_serve(iova)? {
+        if self.goes_by_messages(iova, is_direct)? {
             let chunk = self.chunk();
             return self.serve_while(move |dma| {
                 let mut parts = (iova..).step_by(chunk).zip(data.chunks(chunk));
@@ -140,12 +151,13 @@ impl Context {
         self.dma.write(iova, data).map_err(|error| errno_of_dma(&error))
     }
 
-    /// Returns whether the client has to be asked for memory, and its answer to be received here.
-    /// In a callback the server cannot run: writes are queued, and reads fail.
-    fn has_to_serve(&self, iova: u64) -> Result<bool> {
+    /// Returns whether a transfer is a request to the client, whose answer is received here: a
+    /// program may want its client to observe the access. In a callback the server cannot run:
+    /// mapped memory is accessed directly, other writes are queued, and other reads fail.
+    fn goes_by_messages(&self, iova: u64, is_direct: bool) -> Result<bool> {
         let region = self.dma.region(iova).ok_or(Errno::ENOENT)?;
-        let is_by_messages = region.address().is_none() && region.file().is_none();
-        Ok(is_by_messages && !self.is_serving())
+        let is_reachable = region.address().is_some() || region.file().is_some();
+        Ok(!(self.is_serving() || (is_direct && is_reachable)))
     }
 
     /// Returns the length of a message: some clients of libvfio-user take one at a time.
@@ -156,9 +168,9 @@ impl Context {
     /// Runs a transfer on a thread that waits for the client's answers, and the server meanwhile.
     fn serve_while(
         &self,
-        transfer: impl FnOnce(&SessionDma) -> std::result::Result<(), DmaError> + Send,
+        transfer: impl FnOnce(&DmaMessages) -> std::result::Result<(), DmaError> + Send,
     ) -> Result<()> {
-        let dma = self.dma.for_session();
+        let dma = self.dma.messages().map_err(|error| errno_of(&error))?;
         let ended = EventFd::new().map_err(|error| errno_of(&error))?;
         self.transferring(|| {
             thread::scope(|scope| {
@@ -220,7 +232,10 @@ fn info(region: &DmaSegment) -> DmaInfo {
 fn page_size(region: &DmaSegment) -> usize {
     let file = region.file().and_then(|(file, _)| nix::sys::stat::fstat(file).ok());
     let size = file.and_then(|stat| usize::try_from(stat.st_blksize).ok());
-    size.filter(|size| size.is_power_of_two()).unwrap_or(SMALL_PAGE)
+    // A file system of the client's may say anything.
+    let is_page =
+        |size: &usize| size.is_power_of_two() && (SMALL_PAGE..=LARGEST_PAGE).contains(size);
+    size.filter(is_page).unwrap_or(SMALL_PAGE)
 }
 
 /// Returns the nearest number.

@@ -14,6 +14,7 @@
 
 mod abi;
 mod api;
+mod attach;
 mod boundary;
 mod callbacks;
 mod config;

@@ -1,9 +1,10 @@
 //! Regions, as a program describes them.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use nix::errno::Errno;
+use nix::libc;
 use vfio_user::function::{Region, RegionMapping, ShadowIoEventFd, ShadowIoEventFds};
 use vfio_user::protocol::{RegionFlags, SparseArea};
 
@@ -40,21 +41,40 @@ pub(crate) struct Doorbell {
     pub(crate) shadow: Option<(Descriptor, u64)>,
 }
 
-/// A descriptor of the program, and the library's duplicate of it.
+/// The library's duplicate of a descriptor of the program.
 #[derive(Clone, Debug)]
-pub(crate) struct Descriptor {
-    pub(crate) number: i32,
-    pub(crate) owned: Arc<OwnedFd>,
-}
+pub(crate) struct Descriptor(Arc<OwnedFd>);
 
 impl Descriptor {
-    /// Duplicates a descriptor of the program; -1 means none.
-    pub(crate) fn new(number: i32) -> Result<Option<Self>> {
+    /// Duplicates a descriptor of the program, unless one of the doorbells has the same file
+    /// already; -1 means none.
+    pub(crate) fn new(number: i32, known: &[Doorbell]) -> Result<Option<Self>> {
         if number < 0 {
             return Ok(None);
         }
-        let owned = Arc::new(duplicate(number)?);
-        Ok(Some(Descriptor { number, owned }))
+        let new = Descriptor(Arc::new(duplicate(number)?));
+        let mut known = known.iter().flat_map(Doorbell::descriptors);
+        Ok(Some(known.find(|known| known.has_file_of(&new)).cloned().unwrap_or(new)))
+    }
+
+    /// Returns whether both are the same open file. Their numbers in the program say nothing: it
+    /// may have closed the first one.
+    fn has_file_of(&self, other: &Self) -> bool {
+        const KCMP_FILE: libc::c_long = 0;
+        let fd = |descriptor: &Self| libc::c_long::from(descriptor.0.as_raw_fd());
+        let process = libc::c_long::from(std::process::id());
+        // SAFETY: the call takes numbers and changes nothing.
+        let order = unsafe {
+            libc::syscall(libc::SYS_kcmp, process, process, KCMP_FILE, fd(self), fd(other))
+        };
+        // A system without the call refuses it: then clients receive a descriptor twice.
+        order == 0
+    }
+}
+
+impl Doorbell {
+    fn descriptors(&self) -> impl Iterator<Item = &Descriptor> {
+        self.fd.iter().chain(self.shadow.as_ref().map(|(fd, _)| fd))
     }
 }
 
@@ -119,7 +139,8 @@ fn check_bar(
     is_memory: bool,
 ) -> bool {
     let least = if is_memory { 16 } else { 4 };
-    let is_size = size == 0 || (size.is_power_of_two() && size >= least);
+    // The function decodes the next power of two.
+    let is_size = size == 0 || (size >= least && size.checked_next_power_of_two().is_some());
     let is_wide = flags & region_flag::BITS_64 != 0;
     let has_room = if index % 2 == 1 {
         !is_wide && all[index - 1].flags & region_flag::BITS_64 == 0
@@ -132,12 +153,11 @@ fn check_bar(
 impl RegionSetup {
     /// Returns the doorbells as clients see them: the latest first, as libvfio-user lists them.
     pub(crate) fn shadow_ioeventfds(&self) -> ShadowIoEventFds<'_> {
-        let (mut all, mut numbers) = (ShadowIoEventFds::default(), Vec::new());
+        let mut all = ShadowIoEventFds::default();
         for doorbell in self.doorbells.iter().rev() {
-            let fd = doorbell.fd.as_ref().map(|fd| fd.attach(&mut all.fds, &mut numbers));
+            let fd = doorbell.fd.as_ref().map(|fd| fd.attach(&mut all.fds));
             let shadow = doorbell.shadow.as_ref();
-            let shadow =
-                shadow.map(|(fd, offset)| (fd.attach(&mut all.fds, &mut numbers), *offset));
+            let shadow = shadow.map(|(fd, offset)| (fd.attach(&mut all.fds), *offset));
             all.entries.push(ShadowIoEventFd {
                 offset: doorbell.offset,
                 size: doorbell.size.into(),
@@ -153,12 +173,11 @@ impl RegionSetup {
 
 impl Descriptor {
     /// Adds itself to the descriptors of a reply, once; returns its index.
-    fn attach<'a>(&'a self, fds: &mut Vec<BorrowedFd<'a>>, numbers: &mut Vec<i32>) -> usize {
-        let known = numbers.iter().position(|number| *number == self.number);
+    fn attach<'a>(&'a self, fds: &mut Vec<BorrowedFd<'a>>) -> usize {
+        let known = fds.iter().position(|fd| fd.as_raw_fd() == self.0.as_raw_fd());
         known.unwrap_or_else(|| {
-            numbers.push(self.number);
-            fds.push(self.owned.as_fd());
-            numbers.len() - 1
+            fds.push(self.0.as_fd());
+            fds.len() - 1
         })
     }
 }

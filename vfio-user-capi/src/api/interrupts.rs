@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use crate::boundary::call;
 use crate::context::Context;
 
-/// Sets the number of vectors of an interrupt type.
+/// Sets the number of vectors of an interrupt type: at most 65,535.
 #[unsafe(no_mangle)]
 pub extern "C" fn vfu_setup_device_nr_irqs(
     context: *mut Context,
@@ -17,6 +17,7 @@ pub extern "C" fn vfu_setup_device_nr_irqs(
 ) -> c_int {
     call(context, -1, |context| {
         let index = usize::try_from(irq_type).map_err(|_| Errno::EINVAL)?;
+        let count = u16::try_from(count).map_err(|_| Errno::EINVAL)?;
         context.irq_counts.get(index).ok_or(Errno::EINVAL)?.set(count);
         Ok(0)
     })
@@ -29,7 +30,7 @@ pub extern "C" fn vfu_irq_trigger(context: *mut Context, vector: u32) -> c_int {
         let interrupts = context.interrupts.get().ok_or(Errno::EINVAL)?;
         let most = context.irq_counts[..3].iter().map(Cell::get).max();
         let vector = u16::try_from(vector).map_err(|_| Errno::EINVAL)?;
-        if most.is_none_or(|most| u32::from(vector) >= most) {
+        if most.is_none_or(|most| vector >= most) {
             return Err(Errno::EINVAL);
         }
         let irq = interrupts.irq(vector);

@@ -47,34 +47,7 @@ pub extern "C" fn vfu_realize_ctx(context: *mut Context) -> c_int {
 /// Waits for a client, or looks whether there is one.
 #[unsafe(no_mangle)]
 pub extern "C" fn vfu_attach_ctx(context: *mut Context) -> c_int {
-    call(context, -1, |context| attach(context).map(|()| 0))
-}
-
-fn attach(context: &Context) -> Result<()> {
-    if !context.is_realized() {
-        return Err(Errno::EINVAL);
-    }
-    loop {
-        match context.client.get() {
-            Client::Attached => return Err(Errno::EINVAL),
-            Client::Arrived | Client::Left { next: true } => {
-                context.client.set(Client::Attached);
-                // Sends the answer to the client's version.
-                return context.process();
-            }
-            Client::Refused(errno) => {
-                context.client.set(Client::None);
-                return Err(errno);
-            }
-            Client::None | Client::Left { next: false } if context.is_nonblocking => {
-                context.process()?;
-                if matches!(context.client.get(), Client::None | Client::Left { next: false }) {
-                    return Err(Errno::EAGAIN);
-                }
-            }
-            Client::None | Client::Left { next: false } => context.wait_and_process()?,
-        }
-    }
+    call(context, -1, |context| context.attach().map(|()| 0))
 }
 
 /// Returns a descriptor to wait for.

@@ -103,7 +103,7 @@ pub extern "C" fn vfu_sgl_read(
         let (part, len) = one(parts, count, data, flags)?;
         // SAFETY: the program passes room for the part.
         let data = unsafe { slice::from_raw_parts_mut(data.cast::<u8>(), len) };
-        context.read_part(part, data).map(|()| 0)
+        context.read_part(part, data, flags & DIRECT_ACCESS != 0).map(|()| 0)
     })
 }
 
@@ -120,7 +120,7 @@ pub extern "C" fn vfu_sgl_write(
         let (part, len) = one(parts, count, data, flags)?;
         // SAFETY: the program passes the bytes of the part.
         let data = unsafe { slice::from_raw_parts(data.cast::<u8>(), len) };
-        context.write_part(part, data).map(|()| 0)
+        context.write_part(part, data, flags & DIRECT_ACCESS != 0).map(|()| 0)
     })
 }
 

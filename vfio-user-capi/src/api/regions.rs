@@ -86,8 +86,10 @@ pub extern "C" fn vfu_create_ioeventfd(
         if end.is_none_or(|end| end > region.size) {
             return Err(Errno::EINVAL);
         }
-        let shadow = Descriptor::new(shadow_fd)?.map(|fd| (fd, shadow_offset as u64));
-        let (offset, fd) = (offset as u64, Descriptor::new(fd)?);
+        let fd = Descriptor::new(fd, &region.doorbells)?;
+        let shadow = Descriptor::new(shadow_fd, &region.doorbells)?;
+        let shadow = shadow.map(|fd| (fd, shadow_offset as u64));
+        let offset = offset as u64;
         let doorbell = Doorbell { offset, size, flags, data_match, fd, shadow };
         context.change_region(|regions| regions[index].doorbells.push(doorbell));
         Ok(0)

@@ -53,7 +53,10 @@ pub(super) fn of_header(context: &Context, offset: usize) -> Mask {
 /// Returns the address bits of a BAR: all above its size.
 fn of_bar(context: &Context, index: usize) -> u32 {
     let regions = context.all_regions();
-    let address = |size: u64, low: u64| if size == 0 { 0 } else { !(size - 1) & !low };
+    let address = |size: u64, low: u64| match size {
+        0 => 0,
+        size => !(size.next_power_of_two() - 1) & !low,
+    };
     let is_wide = |index: usize| regions[index].flags & region_flag::BITS_64 != 0;
     if index % 2 == 1 && is_wide(index - 1) {
         return (address(regions[index - 1].size, 0) >> 32) as u32;

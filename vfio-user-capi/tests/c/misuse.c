@@ -72,6 +72,25 @@ static void misplace_capabilities(vfu_ctx_t *ctx)
     CHECK(vfu_pci_add_capability(ctx, 0, 0, &pm) == -1 && errno == ENOSPC);
 }
 
+/* More vectors than an interrupt type has. */
+static void count_too_many_vectors(vfu_ctx_t *ctx)
+{
+    CHECK(vfu_setup_device_nr_irqs(ctx, VFU_DEV_MSIX_IRQ, 65536) == -1 && errno == EINVAL);
+    CHECK(vfu_setup_device_nr_irqs(ctx, VFU_DEV_MSIX_IRQ, 65535) == 0);
+}
+
+/* A device that no client reaches, for its configuration space. */
+static void listen_nowhere(void)
+{
+    vfu_ctx_t *ctx =
+        vfu_create_ctx(VFU_TRANS_SOCK, "", LIBVFIO_USER_FLAG_ATTACH_NB, NULL, VFU_DEV_TYPE_PCI);
+
+    CHECK(ctx != NULL);
+    CHECK(vfu_realize_ctx(ctx) == 0);
+    CHECK(vfu_attach_ctx(ctx) == -1 && errno == EAGAIN);
+    vfu_destroy_ctx(ctx);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -82,6 +101,8 @@ int main(int argc, char **argv)
     CHECK(ctx != NULL);
     use_parts_of_nothing(ctx);
     misplace_capabilities(ctx);
+    count_too_many_vectors(ctx);
+    listen_nowhere();
     vfu_destroy_ctx(ctx);
     return failures == 0 ? 0 : 1;
 }

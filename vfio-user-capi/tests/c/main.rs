@@ -1,14 +1,17 @@
 //! Programs in C and C++, built against the installed headers and library.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output};
+mod guest;
+mod installation;
+
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-use vfio_user::client::{Client, ClientMemory, PciView};
+use vfio_user::client::ClientMemory;
 use vfio_user::protocol::{DmaMapFlags, Errno, MigrationState, RegionIndex};
+
+use installation::{Installation, succeed};
 
 /// The time for a program to do what it does at once on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -19,88 +22,6 @@ const STEP: u64 = 0x4;
 const ADDRESS: u64 = 0x8;
 const RESETS: u64 = 0xc;
 
-/// A directory with the headers, the library, and programs.
-struct Installation(TempDir);
-
-impl Installation {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        // Cargo builds it beside the test.
-        let test = std::env::current_exe().unwrap();
-        let library = test.with_file_name("libvfio_user_capi.so");
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("install.sh");
-        let mut install = Command::new(script);
-        succeed(install.arg(directory.path()).arg(library));
-        Installation(directory)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    /// Builds a program, as the pkg-config file says.
-    fn build(&self, compiler: &str, source: &str) -> PathBuf {
-        let config = std::fs::read_to_string(self.path("lib/pkgconfig/libvfio-user.pc")).unwrap();
-        let prefix = self.0.path().to_str().unwrap();
-        assert!(config.contains(&format!("prefix={prefix}\n")), "{config}");
-        let program = self.path("program");
-        let mut command = Command::new(compiler);
-        command
-            .args(["-Wall", "-Wextra", "-Werror", "-g", "-o"])
-            .arg(&program)
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(source))
-            .arg(format!("-I{prefix}/include/vfio-user"))
-            .args([&format!("-L{prefix}/lib"), "-lvfio-user", &format!("-Wl,-rpath,{prefix}/lib")]);
-        succeed(&mut command);
-        program
-    }
-
-    /// Builds the example and starts it.
-    fn counter(&self) -> Program {
-        self.start("examples/counter.c")
-    }
-
-    fn start(&self, source: &str) -> Program {
-        let socket = self.path("device.sock");
-        let program = self.build("cc", source);
-        Program { child: Command::new(program).arg(&socket).spawn().unwrap(), socket }
-    }
-}
-
-fn succeed(command: &mut Command) -> Output {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    output
-}
-
-/// A program that serves a device.
-struct Program {
-    child: Child,
-    socket: PathBuf,
-}
-
-impl Program {
-    fn attach(&self) -> PciView {
-        PciView::new(self.client()).unwrap()
-    }
-
-    fn client(&self) -> Client {
-        let start = Instant::now();
-        loop {
-            match Client::attach(&self.socket) {
-                Ok(client) => return client,
-                Err(error) if start.elapsed() > PATIENCE => panic!("{error}"),
-                Err(_) => thread::sleep(Duration::from_millis(5)),
-            }
-        }
-    }
-
-    /// Waits for its end, after its client has left.
-    fn end(mut self) {
-        assert!(self.child.wait().unwrap().success());
-    }
-}
-
 #[test]
 fn the_library_exports_the_interface_and_no_more() {
     let installation = Installation::new();
@@ -109,7 +30,7 @@ fn the_library_exports_the_interface_and_no_more() {
     let symbols = String::from_utf8(output.stdout).unwrap();
     let mut exported: Vec<_> = symbols.lines().filter_map(|line| line.split(' ').nth(2)).collect();
     exported.sort_unstable();
-    assert_eq!(exported, include_str!("c/symbols.txt").lines().collect::<Vec<_>>());
+    assert_eq!(exported, include_str!("symbols.txt").lines().collect::<Vec<_>>());
     let output = succeed(Command::new("readelf").arg("-d").arg(&library));
     assert!(String::from_utf8(output.stdout).unwrap().contains("[libvfio-user.so.0]"));
 }
@@ -176,6 +97,49 @@ fn writes_to_configuration_space_obey_its_registers() {
     // Behind all capabilities there is nothing.
     config.write(0x80, 0xffff_ffff_u32).unwrap();
     assert_eq!(config.read::<u32>(0x80).unwrap(), 0);
+    drop(client);
+    program.end();
+}
+
+#[test]
+fn a_descriptor_is_known_by_its_file_and_not_by_its_number() {
+    let installation = Installation::new();
+    let program = installation.start("tests/c/bells.c");
+    let client = program.client();
+    let bells = client.ioeventfds(RegionIndex::Bar0).unwrap();
+    let of = |offset| &bells.iter().find(|bell| bell.offset == offset).unwrap().eventfd;
+    of(0).signal();
+    assert_eq!((of(8).take(), of(0).take()), (None, Some(1)));
+    of(16).signal();
+    assert_eq!(of(8).take(), Some(1));
+    drop(client);
+    program.end();
+}
+
+/// Guests see sizes that are powers of two.
+#[test]
+fn a_bar_decodes_the_next_power_of_two() {
+    let installation = Installation::new();
+    let program = installation.start("tests/c/bells.c");
+    let client = program.client();
+    let config = client.region(RegionIndex::Config);
+    config.write(0x10, 0xffff_ffff_u32).unwrap();
+    assert_eq!(config.read::<u32>(0x10).unwrap(), 0xffff_c000);
+    drop(client);
+    program.end();
+}
+
+#[test]
+fn a_signal_ends_a_call_that_blocks() {
+    let installation = Installation::new();
+    let program = installation.start("tests/c/signals.c");
+    let client = program.client();
+    let bar = client.region(RegionIndex::Bar0);
+    let start = Instant::now();
+    while bar.read::<u32>(0).unwrap() < 3 {
+        assert!(start.elapsed() < PATIENCE);
+        thread::sleep(Duration::from_millis(1));
+    }
     drop(client);
     program.end();
 }
