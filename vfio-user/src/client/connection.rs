@@ -5,25 +5,21 @@
 //! of the server. Once it has its own answer, the next thread takes over. So a call costs one send
 //! and one receive, and needs no extra thread.
 
-use std::collections::HashMap;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::mem::ManuallyDrop;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags};
-use tracing::debug;
-use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use super::answer;
+use super::calls::{Answer, Calls, End};
 use super::memory::MemoryMaps;
 use super::message_socket::MessageSocket;
-use super::window::Window;
-use crate::error::{Error, ReplyError, Result};
-use crate::fds::PeerFds;
+use crate::error::{Error, Result};
 use crate::protocol::{Command, Header, MAX_MESSAGE_SIZE, MessageType};
-use crate::transport::{FramingError, Incoming, Receiver};
+use crate::transport::Receiver;
 use crate::wait::{FOR_EVER, wait_for};
 
 /// The socket that requests go over.
@@ -42,60 +38,7 @@ struct ConnectionState {
     receiver: Option<Receiver>,
     /// The number of threads that wait for the reading thread.
     waiting: usize,
-    last_id: u16,
-    calls: HashMap<u16, Call>,
-    window: Window,
-    end: Option<End>,
-}
-
-/// The state of a request that was sent, by its id.
-#[derive(Debug)]
-enum Call {
-    Open(Command),
-    Answered(Result<Answer>),
-    /// No thread waits any more; the id stays taken until the answer arrives.
-    GivenUp,
-}
-
-/// The reason why no more requests can be sent.
-#[derive(Clone, Copy, Debug)]
-enum End {
-    Closed,
-    Broken(FramingError),
-}
-
-/// An answer of the server.
-#[derive(Debug)]
-pub(super) struct Answer {
-    command: Command,
-    pub(super) payload: Vec<u8>,
-    pub(super) fds: PeerFds,
-}
-
-impl Answer {
-    /// Returns the fixed part of the payload.
-    pub(super) fn fixed<T>(&self) -> Result<&T>
-    where
-        T: FromBytes + KnownLayout + Immutable + Unaligned,
-    {
-        self.split().map(|(fixed, _)| fixed)
-    }
-
-    /// Returns the fixed part of the payload, and what follows it.
-    pub(super) fn split<T>(&self) -> Result<(&T, &[u8])>
-    where
-        T: FromBytes + KnownLayout + Immutable + Unaligned,
-    {
-        T::ref_from_prefix(&self.payload).map_err(|_| {
-            let (got, least) = (self.payload.len(), size_of::<T>());
-            self.malformed(ReplyError::TooShort { got, least })
-        })
-    }
-
-    /// Returns the error that this answer is malformed.
-    pub(super) fn malformed(&self, problem: impl Into<ReplyError>) -> Error {
-        Error::Malformed { command: self.command, problem: problem.into() }
-    }
+    calls: Calls,
 }
 
 impl Connection {
@@ -103,10 +46,7 @@ impl Connection {
         let state = ConnectionState {
             receiver: Some(Receiver::new(MAX_MESSAGE_SIZE, link.close_queue())),
             waiting: 0,
-            last_id: 0,
-            calls: HashMap::new(),
-            window: Window::default(),
-            end: None,
+            calls: Calls::default(),
         };
         let timeout = timeout.min(FOR_EVER);
         Connection { link, timeout, memory, state: Mutex::new(state), change: Condvar::new() }
@@ -125,9 +65,9 @@ impl Connection {
         fds: &[BorrowedFd<'_>],
     ) -> Result<Answer> {
         let deadline = Instant::now() + self.timeout;
-        let id = self.state().open(command)?;
+        let id = self.state().calls.open(command)?;
         if let Err(error) = self.send(id, command, parts, fds, false) {
-            self.state().calls.remove(&id);
+            self.state().calls.forget(id);
             return Err(error);
         }
         self.wait(id, command, deadline)
@@ -142,8 +82,8 @@ impl Connection {
         bytes: usize,
     ) -> Result<SentCall<'_>> {
         let mut state = self.wait_for_room(command, bytes)?;
-        let id = state.open(command)?;
-        state.window.open(id, bytes);
+        let id = state.calls.open(command)?;
+        state.calls.window.open(id, bytes);
         drop(state);
         // If it cannot be sent, the connection ends, and no answer arrives.
         let call = SentCall { connection: self, id, command };
@@ -158,7 +98,7 @@ impl Connection {
     ) -> Result<MutexGuard<'_, ConnectionState>> {
         let deadline = Instant::now() + self.timeout;
         let mut state = self.state();
-        while !state.window.has_room(bytes) && state.end.is_none() {
+        while !state.calls.window.has_room(bytes) && state.calls.end.is_none() {
             state = self.receive_until(state, deadline).ok_or(Error::Timeout(command))?;
         }
         Ok(state)
@@ -166,14 +106,14 @@ impl Connection {
 
     /// Sends a request without an answer.
     pub(super) fn post(&self, command: Command, parts: &[&[u8]]) -> Result<()> {
-        let id = self.state().next_id(command)?;
+        let id = self.state().calls.next_id(command)?;
         self.send(id, command, parts, &[], true)
     }
 
     /// Serves requests of the server until the connection ends, also while no call waits.
     pub(super) fn serve(&self) {
         let mut state = self.state();
-        while state.end.is_none() {
+        while state.calls.end.is_none() {
             state = match state.receiver.take() {
                 Some(receiver) => self.read(state, receiver, self.timeout),
                 None => self.follow(state, self.timeout),
@@ -183,7 +123,7 @@ impl Connection {
 
     /// Ends the connection, and every call on it.
     pub(super) fn shut_down(&self) {
-        self.state().end.get_or_insert(End::Closed);
+        self.state().calls.end.get_or_insert(End::Closed);
         self.link.shut_down();
     }
 
@@ -207,15 +147,15 @@ impl Connection {
     fn wait(&self, id: u16, command: Command, deadline: Instant) -> Result<Answer> {
         let mut state = self.state();
         loop {
-            if let Some(answer) = state.take_answer(id) {
+            if let Some(answer) = state.calls.take_answer(id) {
                 return answer;
             }
-            if let Some(end) = state.end {
-                state.calls.remove(&id);
+            if let Some(end) = state.calls.end {
+                state.calls.forget(id);
                 return Err(end.into());
             }
             let Some(received) = self.receive_until(state, deadline) else {
-                self.state().give_up(id);
+                self.state().calls.give_up(id);
                 return Err(Error::Timeout(command));
             };
             state = received;
@@ -263,7 +203,7 @@ impl Connection {
         let end = turn.receive(left).err();
         drop(turn);
         let mut state = self.state();
-        state.end = state.end.or(end);
+        state.calls.end = state.calls.end.or(end);
         if state.waiting > 0 {
             self.change.notify_all();
         }
@@ -294,7 +234,7 @@ impl SentCall<'_> {
 
 impl Drop for SentCall<'_> {
     fn drop(&mut self) {
-        self.connection.state().give_up(self.id);
+        self.connection.state().calls.give_up(self.id);
     }
 }
 
@@ -328,7 +268,7 @@ impl ReaderTurn<'_> {
         }
         while let Some(incoming) = receiver.next()? {
             if incoming.header().message_type() == Some(MessageType::Reply) {
-                connection.state().answer(incoming);
+                connection.state().calls.answer(incoming);
             } else {
                 answer::serve(memory, link, incoming)?;
             }
@@ -343,106 +283,6 @@ impl Drop for ReaderTurn<'_> {
     }
 }
 
-impl ConnectionState {
-    /// Returns an id that no pending request has.
-    fn next_id(&mut self, command: Command) -> Result<u16> {
-        if let Some(end) = self.end {
-            return Err(end.into());
-        }
-        for _ in 0..=u16::MAX {
-            self.last_id = self.last_id.wrapping_add(1);
-            if !self.calls.contains_key(&self.last_id) {
-                return Ok(self.last_id);
-            }
-        }
-        // All ids belong to requests that were given up.
-        Err(Error::Timeout(command))
-    }
-
-    fn open(&mut self, command: Command) -> Result<u16> {
-        let id = self.next_id(command)?;
-        self.calls.insert(id, Call::Open(command));
-        Ok(id)
-    }
-
-    /// Drops the answer of a request, now or when it arrives.
-    fn give_up(&mut self, id: u16) {
-        if let Some(Call::Answered(_)) = self.calls.insert(id, Call::GivenUp) {
-            self.calls.remove(&id);
-        }
-    }
-
-    fn take_answer(&mut self, id: u16) -> Option<Result<Answer>> {
-        if !matches!(self.calls.get(&id), Some(Call::Answered(_))) {
-            return None;
-        }
-        match self.calls.remove(&id) {
-            Some(Call::Answered(answer)) => Some(answer),
-            _ => None,
-        }
-    }
-
-    /// Passes an answer to the thread that waits for it, or drops it if none does.
-    fn answer(&mut self, incoming: Incoming<'_>) {
-        let id = incoming.header().message_id.get();
-        self.window.close(id);
-        match self.calls.get_mut(&id) {
-            Some(call @ Call::Open(_)) => {
-                let Call::Open(command) = *call else { return };
-                *call = Call::Answered(examine(incoming, command));
-            }
-            Some(Call::GivenUp) => drop(self.calls.remove(&id)),
-            Some(Call::Answered(_)) | None => debug!(id, "an answer without a request is dropped"),
-        }
-    }
-}
-
-/// Checks an answer to `command` and converts it.
-fn examine(incoming: Incoming<'_>, command: Command) -> Result<Answer> {
-    let header = incoming.header();
-    if header.command.get() != u16::from(command) {
-        let problem = ReplyError::Command(header.command.get());
-        return Err(Error::Malformed { command, problem });
-    }
-    if let Some(errno) = header.errno() {
-        return Err(Error::Refused { command, errno });
-    }
-    match incoming {
-        Incoming::Message(message) if message.fds_are_lost => {
-            Err(Error::Io(nix::errno::Errno::EMFILE.into()))
-        }
-        Incoming::Message(message) => {
-            Ok(Answer { command, payload: message.payload.to_vec(), fds: message.fds })
-        }
-        Incoming::TooLarge(_) => {
-            let problem = ReplyError::TooLarge(header.total_size());
-            Err(Error::Malformed { command, problem })
-        }
-    }
-}
-
 fn is_readable(socket: BorrowedFd<'_>, within: Duration) -> bool {
     wait_for(&mut [PollFd::new(socket, PollFlags::POLLIN)], within).unwrap_or(false)
-}
-
-impl From<FramingError> for End {
-    fn from(error: FramingError) -> Self {
-        End::Broken(error)
-    }
-}
-
-impl From<io::Error> for End {
-    fn from(error: io::Error) -> Self {
-        debug!(%error, "the connection ends");
-        End::Closed
-    }
-}
-
-impl From<End> for Error {
-    fn from(end: End) -> Self {
-        match end {
-            End::Closed => Error::Disconnected,
-            End::Broken(error) => Error::Framing(error),
-        }
-    }
 }

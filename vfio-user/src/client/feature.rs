@@ -3,7 +3,7 @@
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::Client;
-use super::connection::Answer;
+use super::calls::Answer;
 use super::dirty::DirtyPages;
 use super::dma::last_address;
 use crate::error::{ArgumentError, Error, ReplyError, Result};

@@ -3,7 +3,7 @@
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::Client;
-use super::connection::Answer;
+use super::calls::Answer;
 use crate::error::{Error, ReplyError, Result};
 use crate::eventfd::EventFd;
 use crate::model::DataMatch;

@@ -44,6 +44,7 @@
 
 mod answer;
 mod bars;
+mod calls;
 mod connection;
 mod dirty;
 mod dma;
@@ -81,7 +82,8 @@ use zerocopy::IntoBytes;
 
 pub use crate::fds::PeerFd;
 pub use bars::MappedBars;
-use connection::{Answer, Connection};
+use calls::Answer;
+use connection::Connection;
 pub use dirty::DirtyPages;
 pub use dma::DmaMapping;
 pub use dma_buffer::DmaBuffer;

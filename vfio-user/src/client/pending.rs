@@ -2,7 +2,8 @@
 
 use zerocopy::IntoBytes;
 
-use super::connection::{Answer, SentCall};
+use super::calls::Answer;
+use super::connection::SentCall;
 use super::region::{ONE_PIECE, expect_range, read_data};
 use super::window::{WINDOW_BYTES, WINDOW_CALLS};
 use super::write_multi::{MOST, multi, writes_done};

@@ -2,7 +2,7 @@
 
 use zerocopy::IntoBytes;
 
-use super::connection::Answer;
+use super::calls::Answer;
 use super::{Client, RegionMap};
 use crate::error::{ArgumentError, ReplyError, Result};
 use crate::model::RegisterValue;

@@ -3,7 +3,7 @@
 use zerocopy::IntoBytes;
 
 use super::Client;
-use super::connection::Answer;
+use super::calls::Answer;
 use super::region::{ClientRegion, ONE_PIECE};
 use crate::error::{Error, ReplyError, Result};
 use crate::model::RegisterValue;

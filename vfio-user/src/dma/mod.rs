@@ -11,6 +11,7 @@ mod file_transfer;
 mod guard;
 mod held;
 mod hint;
+mod incoming_file;
 mod log;
 mod messages;
 mod pause;
@@ -39,9 +40,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 pub use error::DmaError;
 pub(crate) use fetch::Fetch;
-pub(crate) use file::{Accepted, AccessMode};
+pub(crate) use file::AccessMode;
 pub use file_transfer::FileTransferError;
 pub use guard::DmaGuard;
+pub(crate) use incoming_file::Accepted;
 pub(crate) use log::{Report, Sweep};
 pub use messages::DmaMessages;
 pub(crate) use region::{NewRegion, Outline, last_address};
@@ -341,7 +343,9 @@ impl Dma {
     }
 
     /// Operates on a word atomically, in the byte order of the host. The device needs the rights to
-    /// read and to write it.
+    /// read and to write it. While the device is [recorded](crate::record), `operation` works on a
+    /// copy, and runs again if the guest has changed the word meanwhile; make it one operation of
+    /// the word, without effects elsewhere.
     ///
     /// ```
     /// # use vfio_user::{Dma, DmaError};
@@ -358,7 +362,7 @@ impl Dma {
     pub fn atomic<A: Atomic, R>(
         &self,
         iova: u64,
-        operation: impl FnOnce(&A) -> R,
+        operation: impl FnMut(&A) -> R,
     ) -> Result<R, DmaError> {
         self.word(iova, size_of::<A>(), Rights::all(), |region, at| region.atomic(at, operation))
     }

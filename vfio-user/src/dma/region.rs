@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::DmaError;
 use super::backing::{Backing, Tapped};
-use super::file::{Accepted, AccessMode, ClientFile, Files, Identity, Incoming};
+use super::file::{AccessMode, ClientFile, Files};
+use super::incoming_file::{Accepted, Identity, Incoming};
 use super::log::PageLog;
 use super::rights::Rights;
 use super::status::{Session, Status};

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 
 use super::DmaError;
-use super::file::Accepted;
+use super::incoming_file::Accepted;
 use super::log::Granules;
 use crate::limits::Limits;
 
