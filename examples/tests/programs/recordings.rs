@@ -56,5 +56,50 @@ fn a_recording_that_cannot_be_written_ends_alone() {
     let replayed = Command::new(TRIVIAL).arg(replay).output().unwrap();
     let text = String::from_utf8(replayed.stderr).unwrap();
     assert_eq!(replayed.status.code(), Some(2), "{text}");
-    assert!(text.contains("the recording ends in the middle"), "{text}");
+    assert!(text.contains("the recording ends early: no end mark after "), "{text}");
+}
+
+#[test]
+fn a_recording_of_a_killed_program_has_no_end_mark() {
+    let folder = Folder::new("killed");
+    let recording = format!("--record={}", folder.0.join("rec").display());
+    let mut program = Program::serving(&folder.socket(), &[&recording]);
+    // The recording is flushed when a client has left; the second one can attach then.
+    drop(attach(&folder.socket()));
+    drop(attach(&folder.socket()));
+    program.0.kill().unwrap();
+    program.ended();
+    let replay = format!("--replay={}", folder.0.join("rec").display());
+    let replayed = Command::new(TRIVIAL).arg(replay).output().unwrap();
+    let text = String::from_utf8(replayed.stderr).unwrap();
+    assert_eq!(replayed.status.code(), Some(2), "{text}");
+    assert!(text.contains("the recording ends early: no end mark after "), "{text}");
+    assert!(!text.contains("after 0 entries"), "{text}");
+}
+
+#[test]
+fn options_of_servers_are_refused_for_a_replay() {
+    let options = [
+        "--socket-path=a",
+        "--fd=3",
+        "--activated",
+        "--allow-uid=1",
+        "--describe",
+        "--state=a",
+        "--monitor=a",
+        "--record=a",
+        "--once",
+        "--write-multiple",
+        "--any-memory-file",
+        "--spin=1",
+    ];
+    for option in options {
+        let refused = Command::new(TRIVIAL).args(["--replay=/nonexistent", option]).output();
+        let refused = refused.unwrap();
+        let text = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{text}");
+        let name = option.split('=').next().unwrap();
+        let both = text.contains("cannot be used with") && text.contains(name);
+        assert!(both && text.contains("--replay"), "{text}");
+    }
 }

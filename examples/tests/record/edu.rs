@@ -69,5 +69,5 @@ fn a_recording_that_breaks_off_is_an_error() {
     std::fs::write(&path, &bytes[..bytes.len() - 20]).unwrap();
     let error = Bench::replay(Edu::new(), &path).unwrap_err();
     assert!(matches!(error, ReplayError::Recording(_)), "{error}");
-    assert!(error.to_string().starts_with("the recording ends in the middle"), "{error}");
+    assert!(error.to_string().starts_with("the recording ends early: "), "{error}");
 }

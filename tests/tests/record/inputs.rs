@@ -1,7 +1,9 @@
 //! What enters a device besides accesses to registers.
 
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use vfio_user::client::{DmaMapping, PciView};
 use vfio_user::protocol::DmaMapFlags;
@@ -57,6 +59,55 @@ fn memory_by_file_io_and_its_end_are_replayed() {
     assert_eq!(replay.unrecorded, []);
 }
 
+/// Adds to a word of memory, which the guest changes at the same time.
+#[derive(Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0xcafe)]
+#[bar(0: mem32, size = 0x1000)]
+struct Adder {
+    #[reg(0x00, wo, write_with = Self::add)]
+    add: Virtual<u64>,
+    /// What the word had before.
+    #[reg(0x08, ro)]
+    before: u32,
+}
+
+impl Device for Adder {
+    type Event = ();
+}
+
+impl Adder {
+    fn add(&mut self, cx: &mut Cx<'_, Self>, iova: u64) {
+        let add = |word: &AtomicU32| word.fetch_add(1, Ordering::SeqCst);
+        self.before = cx.dma().atomic(iova, add).unwrap();
+    }
+}
+
+/// The recording has the value that each operation has found, and the sum is that of all.
+#[test]
+fn atomic_operations_are_replayed_while_the_guest_changes_the_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("adder.rec");
+    record(Adder::default(), &path, |adder| {
+        let (bar, memory) = (adder.bar(0).unwrap(), adder.allocate(0x1000).unwrap());
+        let mut added = 0;
+        thread::scope(|scope| {
+            let device = scope.spawn(|| {
+                for _ in 0..2000 {
+                    bar.write(0, memory.iova()).unwrap();
+                    bar.read::<u32>(8).unwrap();
+                }
+            });
+            while !device.is_finished() {
+                memory.atomic(0, |word: &AtomicU32| word.fetch_add(1, Ordering::SeqCst)).unwrap();
+                added += 1;
+            }
+        });
+        assert_eq!(memory.load::<u32>(0).unwrap(), added + 2000);
+    });
+    let replay = Bench::replay(Adder::default(), &path).unwrap();
+    assert_eq!(replay.unrecorded, []);
+}
+
 /// Its events cannot be recorded, and a thread of its own accesses memory.
 #[derive(Default, PciDevice)]
 #[pci(vendor = 0x1234, device = 0xcafe)]
@@ -66,7 +117,7 @@ struct Opaque {
     #[reg(0x00, wo, write_with = Self::go)]
     go: Virtual<u32>,
     #[migrate(skip)]
-    threads: Vec<std::thread::JoinHandle<()>>,
+    threads: Vec<thread::JoinHandle<()>>,
 }
 
 struct Done;
@@ -82,7 +133,7 @@ impl Device for Opaque {
 impl Opaque {
     fn go(&mut self, cx: &mut Cx<'_, Self>, _: u32) {
         let (remote, dma) = (cx.remote(), cx.dma().for_session());
-        self.threads.push(std::thread::spawn(move || {
+        self.threads.push(thread::spawn(move || {
             touch(&dma);
             drop(remote.post(Done));
         }));

@@ -23,7 +23,7 @@ pub(super) struct Access {
 
     /// Serve the sockets that systemd passes to the service (`LISTEN_FDS`). In a program with
     /// several types of device, `FileDescriptorName` of a socket names the type
-    #[arg(long, conflicts_with_all = ["socket_path", "fd", "describe", "replay"])]
+    #[arg(long, conflicts_with_all = ["socket_path", "fd", "describe"])]
     activated: bool,
 }
 

@@ -10,6 +10,23 @@ use super::error::OptionsError;
 use super::sockets::Place;
 use crate::record::ReplayError;
 
+/// The options of a program that serves or describes; a replay does neither.
+const OF_SERVERS: [&str; 13] = [
+    "socket_path",
+    "fd",
+    "activated",
+    "socket_mode",
+    "allow_uid",
+    "describe",
+    "state",
+    "paths",
+    "record",
+    "once",
+    "write_multiple",
+    "any_memory_file",
+    "spin",
+];
+
 // Help texts are comments; clap would print one here as that of a whole program.
 #[derive(Debug, Args)]
 #[group(skip)]
@@ -21,8 +38,7 @@ pub(super) struct Recordings {
 
     /// Run a device again as this recording says, without a client, and print the first difference;
     /// exit with status 1 if there is one
-    #[arg(long, value_name = "FILE")]
-    #[arg(conflicts_with_all = ["socket_path", "fd", "describe", "record"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = OF_SERVERS)]
     replay: Option<PathBuf>,
 }
 

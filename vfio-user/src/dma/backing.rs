@@ -98,11 +98,6 @@ impl Tapped {
         let mut access = || access().map_err(|error| fault(&error));
         self.tap.write(iova, data, &mut access).map_err(|fault| error(fault, iova))
     }
-
-    /// Returns whether a recording alone answers.
-    pub(super) fn is_replayed(&self) -> bool {
-        matches!(self.inner, Backing::Replayed { .. })
-    }
 }
 
 fn fault(error: &DmaError) -> Fault {

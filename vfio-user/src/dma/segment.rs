@@ -197,7 +197,7 @@ impl DmaSegment {
     pub fn atomic<A: Atomic, R>(
         &self,
         offset: u64,
-        operation: impl FnOnce(&A) -> R,
+        operation: impl FnMut(&A) -> R,
     ) -> Result<R, DmaError> {
         let at = self.check_access(offset, size_of::<A>(), Rights::all())?;
         self.region.atomic(at, operation)

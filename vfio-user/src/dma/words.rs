@@ -10,6 +10,9 @@ use crate::model::RegisterValue;
 use crate::shared::Atomic;
 use crate::sys::{Lost, Mapping};
 
+/// How often a recorded atomic operation is tried while the client changes the word.
+const ATTEMPTS: u32 = 1000;
+
 impl Region {
     /// Loads a little-endian word in one access, with acquire ordering.
     pub(super) fn load<T: RegisterValue>(&self, offset: u64) -> Result<T, DmaError> {
@@ -86,24 +89,46 @@ impl Region {
     pub(super) fn atomic<A: Atomic, R>(
         &self,
         offset: u64,
-        operation: impl FnOnce(&A) -> R,
+        mut operation: impl FnMut(&A) -> R,
     ) -> Result<R, DmaError> {
         let Some(tapped) = self.tap() else { return self.atomic_in_place(offset, operation) };
         let (iova, width) = (self.first() + offset, size_of::<A>());
         let mut bytes = [0; 8];
-        self.load_bytes(offset, &mut bytes[..width])?;
-        let word = A::new(u64::from_le_bytes(bytes));
-        let result = if tapped.is_replayed() {
-            operation(&word)
-        } else {
-            self.atomic_in_place(offset, |place: &A| {
-                let result = operation(place);
-                word.set(place.get());
-                result
-            })?
-        };
-        tapped.write(iova, &word.get().to_le_bytes()[..width], || Ok(()))?;
+        let mut done = None;
+        tapped.read(iova, &mut bytes[..width], |bytes| {
+            done = Some(self.atomic_seen(offset, bytes, &mut operation)?);
+            Ok(())
+        })?;
+        let (result, after) =
+            done.unwrap_or_else(|| on_copy(u64::from_le_bytes(bytes), &mut operation));
+        tapped.write(iova, &after.to_le_bytes()[..width], || Ok(()))?;
         Ok(result)
+    }
+
+    /// Operates on a word, and fills in the `before` that the operation has found: it works on a
+    /// copy, which takes the place of the word unless that has changed meanwhile. Returns the new
+    /// value as well.
+    fn atomic_seen<A: Atomic, R>(
+        &self,
+        offset: u64,
+        before: &mut [u8],
+        operation: &mut impl FnMut(&A) -> R,
+    ) -> Result<(R, u64), DmaError> {
+        for _ in 0..ATTEMPTS {
+            let seen = self.atomic_in_place(offset, A::get)?;
+            let (result, after) = on_copy(seen, operation);
+            if self.atomic_in_place(offset, |word: &A| word.replace(seen, after))? {
+                before.copy_from_slice(&seen.to_le_bytes()[..before.len()]);
+                return Ok((result, after));
+            }
+        }
+        // A client that changes the word without a pause does not hold the device up.
+        self.note_direct();
+        self.atomic_in_place(offset, |word: &A| {
+            before.copy_from_slice(&word.get().to_le_bytes()[..before.len()]);
+            let result = operation(word);
+            (result, word.get())
+        })
     }
 
     fn atomic_in_place<A: Atomic, R>(
@@ -129,4 +154,11 @@ impl Region {
             Err(DmaError::Misaligned { iova: self.first() + offset })
         }
     }
+}
+
+/// Operates on a word that nothing else accesses. Returns its value behind the result.
+fn on_copy<A: Atomic, R>(bits: u64, operation: &mut impl FnMut(&A) -> R) -> (R, u64) {
+    let word = A::new(bits);
+    let result = operation(&word);
+    (result, word.get())
 }

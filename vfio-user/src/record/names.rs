@@ -28,6 +28,7 @@ pub(super) fn call<D: PciDevice>(call: &Call, function: &PciFunction<D>) -> Stri
         }
         Call::DmaMapped { first, last } => format!("map of {first:#x}..={last:#x}"),
         Call::DmaUnmapped { first, last } => format!("unmap of {first:#x}..={last:#x}"),
+        Call::WriteState { data } => format!("WriteState of {} bytes", data.len()),
         other => format!("{other:?}"),
     }
 }
@@ -36,6 +37,10 @@ pub(super) fn call<D: PciDevice>(call: &Call, function: &PciFunction<D>) -> Stri
 pub(super) fn act(act: &Act) -> String {
     match act {
         Act::Reply { .. } => "reply of the client".to_owned(),
+        Act::Mask { index, vectors, masked } => {
+            let change = if *masked { "Mask" } else { "Unmask" };
+            format!("{change} of {} vectors of index {index}", vectors.len())
+        }
         other => format!("{other:?}"),
     }
 }
@@ -46,7 +51,11 @@ pub(super) fn entry(entry: &Entry) -> String {
         Entry::Input(input) => self::input(input),
         Entry::Output(output) => self::output(output),
         Entry::Outcome(outcome) => self::outcome(outcome),
-        other => format!("{other:?}"),
+        Entry::Act(act) => self::act(act),
+        Entry::Call(_) => "a call".to_owned(),
+        Entry::State(part) => format!("{} bytes of state", part.len()),
+        Entry::Unrecorded(what) => what.to_string(),
+        Entry::End => "the end".to_owned(),
     }
 }
 

@@ -18,7 +18,8 @@ mod sealed {
 
         fn get(&self) -> u64;
 
-        fn set(&self, bits: u64);
+        /// Replaces one value by another, and returns whether the word had it.
+        fn replace(&self, from: u64, to: u64) -> bool;
     }
 }
 
@@ -46,8 +47,9 @@ macro_rules! atomics {
 
             #[expect(clippy::allow_attributes, reason = "the widest word loses nothing")]
             #[allow(clippy::cast_possible_truncation, reason = "the low bits")]
-            fn set(&self, bits: u64) {
-                self.store(bits as $word, Ordering::SeqCst);
+            fn replace(&self, from: u64, to: u64) -> bool {
+                let (from, to) = (from as $word, to as $word);
+                self.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).is_ok()
             }
         }
     )*};

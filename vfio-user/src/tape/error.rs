@@ -15,8 +15,8 @@ pub enum RecordingError {
     /// The recording has another format.
     #[error("the recording has format {0}, accepted is {format}", format = super::FORMAT)]
     Format(u16),
-    /// The recording ends too early: its program was killed, or the file was cut.
-    #[error("the recording ends in the middle, after {entries} entries")]
+    /// The recording has no end mark: its program was killed, or the disk was full.
+    #[error("the recording ends early: no end mark after {entries} entries")]
     Truncated {
         /// The number of whole entries.
         entries: u64,
