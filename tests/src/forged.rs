@@ -19,6 +19,8 @@ pub struct Forged {
     pub flags: u32,
     /// Whether writes to BARs are refused.
     pub refuses_writes: bool,
+    /// The region whose description is refused.
+    pub refuses_region: Option<u32>,
     /// How often the vendor id reads as ones after a function-level reset.
     pub ones: u32,
 }
@@ -32,6 +34,7 @@ impl Default for Forged {
             vectors: [0, 0, 4, 0, 0],
             flags: 2,
             refuses_writes: false,
+            refuses_region: None,
             ones: 0,
         };
         forged.set(0x00, &[0xf4, 0x1a, 0x01, 0x10]);
@@ -99,6 +102,9 @@ impl Forged {
         Ok(match request.command {
             command::VERSION => wire::version(0, scripted::AGREED),
             command::GET_INFO => wire::words(&[16, self.flags, 9, 5]),
+            command::GET_REGION_INFO if self.refuses_region == Some(field(8)) => {
+                return Err(errno::EINVAL);
+            }
             command::GET_REGION_INFO => {
                 let size = self.regions[field(8) as usize];
                 [wire::words(&[32, 3, field(8), 0]), wire::longs(&[size, 0])].concat()

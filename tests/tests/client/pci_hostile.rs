@@ -1,5 +1,6 @@
 //! Functions that are malformed: what our client's view of them says.
 
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -135,6 +136,18 @@ fn a_bar_that_sizes_to_nonsense_does_not_prevent_the_use_of_others() {
     let forge =
         |forged: &mut Forged| forged.writable[0x30..0x34].copy_from_slice(&[0, 0xf8, 0xf, 0xff]);
     check(forge, |view| Ok(view.rom_details()?), Some(rom));
+}
+
+#[test]
+fn a_function_that_cannot_be_set_up_decodes_as_before() {
+    let mut forged = Forged { refuses_region: Some(1), ..Forged::default() };
+    forged.config[0x04] = 6;
+    let (stream, thread) = server(move |server| forged.serve(&server));
+    let client = Arc::new(attach(stream).unwrap());
+    assert!(matches!(PciView::new(Arc::clone(&client)), Err(Error::Refused { .. })));
+    assert_eq!(client.region(RegionIndex::Config).read::<u16>(4).unwrap(), 6);
+    drop(client);
+    thread.join().unwrap();
 }
 
 #[test]

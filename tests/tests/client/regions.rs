@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 
 use vfio_user::client::Client;
-use vfio_user::client::{DmaMapping, RegionMap};
+use vfio_user::client::{DmaMapping, MappedBars, RegionMap};
 use vfio_user::declaration::DataMatch;
+use vfio_user::driver::{Bars as _, Width};
 use vfio_user::function::Function as _;
 use vfio_user::protocol::{DmaMapFlags, RegionFlags, RegionIndex};
 use vfio_user::{Cx, Device, Error, EventFd, PciDevice, Server, SharedError, Virtual};
 use vfio_user_tests::ram::Ram;
-use vfio_user_tests::scripted::{answer, attach, attached, server};
+use vfio_user_tests::scripted::{answer, attach, attached, reply, server};
 use vfio_user_tests::serve::Running;
 use vfio_user_tests::wire::{self, command, flag};
 use vfio_user_tests::{PATIENCE, files};
@@ -188,6 +189,26 @@ fn a_file_that_does_not_live_in_memory_is_mapped_only_on_request() {
     map.store(8, 0xcafe_u32).unwrap();
     assert_eq!(map.load::<u64>(8), Ok(0xcafe));
     drop(client);
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_bar_whose_file_is_not_in_memory_is_accessed_by_messages() {
+    let (client, thread) = attached(|server| {
+        let zero = File::options().read(true).write(true).open("/dev/zero").unwrap();
+        let mut description = region(ALL, 0x1000, 0, &[(0, 0x1000)]);
+        let mut request = server.receive();
+        while request.command == command::GET_REGION_INFO {
+            description[8..12].copy_from_slice(&request.payload[8..12]);
+            let reply = wire::message(request.id, request.command, flag::REPLY, &description);
+            server.send(&reply, &[zero.as_fd()]);
+            request = server.receive();
+        }
+        assert_eq!(request.command, command::REGION_READ);
+        reply(&server, &request, &[&request.payload[..], &[5, 0, 0, 0]].concat());
+    });
+    let mut bars = MappedBars::new(&client).unwrap();
+    assert_eq!(bars.read(0, 8, Width::U32).unwrap(), 5);
     thread.join().unwrap();
 }
 

@@ -44,24 +44,25 @@ impl Bars for &PciView {
 #[derive(Clone, Debug)]
 pub struct MappedBars<'a> {
     client: &'a Client,
-    maps: Vec<RegionMap>,
+    maps: Vec<Option<RegionMap>>,
 }
 
 impl<'a> MappedBars<'a> {
-    /// Maps all parts of all BARs that the server allows to map.
+    /// Maps all parts of all BARs that the server allows to map. Messages access a BAR whose file
+    /// is not in memory: a server could make accesses to such a file hang.
     ///
     /// # Errors
     ///
-    /// Those of [`Client::region_details`] and
+    /// Those of [`Client::region_details`], and all but [`Error::FileNotInMemory`] of
     /// [`RegionDetails::map`](super::RegionDetails::map).
     pub fn new(client: &'a Client) -> Result<Self> {
-        let maps = (0..6).map(|bar| client.region_details(region(bar))?.map());
+        let maps = (0..6).map(|bar| client.region_details(region(bar))?.map_if_in_memory());
         Ok(MappedBars { client, maps: maps.collect::<Result<_>>()? })
     }
 
     /// Returns the map of a BAR, if all of an access lies in it.
     fn map(&self, bar: u8, offset: u64, width: Width) -> Option<&RegionMap> {
-        let map = self.maps.get(usize::from(bar))?;
+        let map = self.maps.get(usize::from(bar))?.as_ref()?;
         map.contains(offset, usize::from(width.bytes())).then_some(map)
     }
 }

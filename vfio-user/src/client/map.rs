@@ -63,6 +63,16 @@ impl RegionDetails {
         self.map_any_file()
     }
 
+    /// Maps as [`map`](Self::map); `None` where the file may not be mapped, so that messages access
+    /// the region.
+    pub(super) fn map_if_in_memory(&self) -> Result<Option<RegionMap>> {
+        match self.map() {
+            Ok(map) => Ok(Some(map)),
+            Err(Error::FileNotInMemory) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Maps as [`map`](Self::map), whatever the file is: a file on a disk, a device. A server can
     /// make an access to a file of a file system in user space (FUSE) hang. Call this only for
     /// servers that are trusted that far.

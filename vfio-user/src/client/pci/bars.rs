@@ -2,7 +2,7 @@
 
 use super::sizing::{SizedBar, SizingResult, size_bar, size_rom};
 use crate::client::{Client, ClientRegion, RegionMap};
-use crate::error::{Error, PciError, Result};
+use crate::error::{PciError, Result};
 use crate::layout::BarKind;
 
 /// A BAR of a function, or its expansion ROM.
@@ -104,12 +104,7 @@ fn assign_one(
     let Some(address) = free.take(kind, size) else {
         return Ok(Err(PciError::NoAddress { index, size }));
     };
-    let map = match region.map() {
-        Ok(map) => Some(map),
-        // Messages reach it as well.
-        Err(Error::FileNotInMemory) => None,
-        Err(error) => return Err(error),
-    };
+    let map = region.map_if_in_memory()?;
     let details = BarDetails { kind, prefetchable, size, region: region.size, address };
     Ok(Ok(Some(AssignedBar { register, details, map })))
 }

@@ -77,7 +77,8 @@ impl PciView {
     ///
     /// Those of any request, and [`Error::Pci`](crate::Error::Pci) if the device is no PCI
     /// endpoint, or its list of capabilities is malformed. What is wrong with a BAR is the error of
-    /// [`bar`](Self::bar), so that the others can be used.
+    /// [`bar`](Self::bar), so that the others can be used. After an error the function decodes its
+    /// BARs as before.
     pub fn new(client: impl Into<Arc<Client>>) -> Result<Self> {
         let client = client.into();
         if !client.details().flags.contains(DeviceFlags::PCI) {
@@ -89,8 +90,12 @@ impl PciView {
         let extended = capabilities::extended(&space)?;
         let config = client.region(RegionIndex::Config);
         let decoding = CommandBits::IO_SPACE | CommandBits::MEMORY_SPACE;
+        let command: u16 = config.read(cfg::COMMAND as u64)?;
         change_command(config, decoding, CommandBits::empty())?;
-        let bars = Bars::assign(&client, config)?;
+        let bars = Bars::assign(&client, config).inspect_err(|_| {
+            // The first error is returned. A device that is gone has no command register.
+            let _ = config.write(cfg::COMMAND as u64, command);
+        })?;
         change_command(config, CommandBits::empty(), decoding | CommandBits::BUS_MASTER)?;
         Ok(PciView { client, header, capabilities, extended, bars })
     }
