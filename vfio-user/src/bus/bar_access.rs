@@ -123,14 +123,14 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     /// Counts an access to an area, except to what the author serves.
     fn note_area(&self, area: &Area, offset: u64, is_write: bool, data: &[u8]) {
-        let Some(recorder) = self.recorder() else { return };
+        let Some(observer) = self.observer() else { return };
         let what = match area.contents {
             Contents::Shared => Elsewhere::Shared,
             Contents::Memory(_) => Elsewhere::Memory,
             Contents::Unmodelled(_) => Elsewhere::Unmodelled,
             Contents::Raw => return,
         };
-        recorder.elsewhere(what, (self.bar_index, offset), is_write, data);
+        observer.elsewhere(what, (self.bar_index, offset), is_write, data);
     }
 
     fn shared(&self) -> &Shared {

@@ -250,14 +250,14 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     /// Counts an access to a quadword of the MSI-X table or PBA, by its place in there.
     #[inline]
     fn note_msix(&self, part: Part, is_write: bool, bits: u64) {
-        let Some(recorder) = self.recorder() else { return };
+        let Some(observer) = self.observer() else { return };
         let what = match part.target {
             Target::Register(_) => return,
             Target::MsixTable => Elsewhere::MsixTable,
             Target::MsixPba => Elsewhere::MsixPba,
         };
         let at = (self.bar_index, part.index as u64 * 8 + part.first);
-        recorder.elsewhere(what, at, is_write, &bits.to_le_bytes()[..part.len]);
+        observer.elsewhere(what, at, is_write, &bits.to_le_bytes()[..part.len]);
     }
 
     /// Reads a part of a big-endian register: the last of the bytes is the least significant one.
@@ -287,9 +287,9 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     /// Logs and counts an access to a gap; `written` are the bytes of a write that is performed.
     fn note_gap(&mut self, gap: &Gap, is_write: bool, piece: Piece, written: &[u8]) {
-        if let Some(recorder) = self.recorder() {
+        if let Some(observer) = self.observer() {
             let at = (self.bar_index, piece.offset);
-            recorder.elsewhere(Elsewhere::Unmapped, at, is_write, written);
+            observer.elsewhere(Elsewhere::Unmapped, at, is_write, written);
         }
         let Some(silent) = &gap.silent else {
             self.touches.note_unmapped((self.bar_index, piece.offset), is_write.then_some(written));

@@ -11,15 +11,15 @@ use super::register_state::{Latch, RegisterStates};
 use super::{Composer, Refusal, UnmodelledBytes, trace};
 use crate::device::{Hook, PciDevice, Runtime};
 use crate::model::{DataMatch, Hooks, Register, RegisterFlags, ResetScope, Slot, Write};
-use crate::monitor::{Operation, Recorder};
+use crate::monitor::{Observer, Operation};
 
 impl<D: PciDevice> Bus<'_, '_, D> {
     /// Reads the bytes of `enable`; the other bytes of the result are undefined.
     #[inline]
     pub(super) fn read_register(&mut self, register: &Register, slot: Slot, enable: u64) -> u64 {
         let value = self.read_now(register, slot, enable);
-        if let Some(recorder) = self.recorder() {
-            recorder.register(slot, Operation::Read, value & enable);
+        if let Some(observer) = self.observer() {
+            observer.register(slot, Operation::Read, value & enable);
         }
         value
     }
@@ -92,8 +92,8 @@ impl<D: PciDevice> Bus<'_, '_, D> {
         value: u64,
         enable: u64,
     ) {
-        if let Some(recorder) = self.recorder() {
-            recorder.register(slot, Operation::Write, value & enable);
+        if let Some(observer) = self.observer() {
+            observer.register(slot, Operation::Write, value & enable);
         }
         if self.is_locked(register, slot) {
             self.refusals.log_write(Refusal::Locked, enable, slot, self.descriptor);
@@ -133,8 +133,8 @@ impl<D: PciDevice> Bus<'_, '_, D> {
     pub(crate) fn ring(&mut self, slot: Slot, on: DataMatch) {
         let register = self.descriptor.register(slot);
         let enable = register.all_bits();
-        if let (DataMatch::Any, Some(recorder)) = (on, self.recorder()) {
-            recorder.register(slot, Operation::Kick, 0);
+        if let (DataMatch::Any, Some(observer)) = (on, self.observer()) {
+            observer.register(slot, Operation::Kick, 0);
         }
         match on {
             DataMatch::Value(value) => self.write_register(register, slot, value, enable),
@@ -319,8 +319,8 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     /// Returns what counts the accesses, if they are counted.
     #[inline]
-    pub(super) fn recorder(&self) -> Option<&Recorder> {
-        self.cx.runtime().recorder.as_deref()
+    pub(super) fn observer(&self) -> Option<&Observer> {
+        self.cx.runtime().observer.as_deref()
     }
 
     pub(super) fn name(&self, slot: Slot) -> trace::RegisterName<'_> {

@@ -85,8 +85,8 @@ impl<D: PciDevice> Bus<'_, '_, D> {
 
     /// Counts an access that the author has served.
     fn note_raw(&self, offset: u64, is_write: bool, data: &[u8]) {
-        if let Some(recorder) = self.recorder() {
-            recorder.elsewhere(Elsewhere::Raw, (self.bar_index, offset), is_write, data);
+        if let Some(observer) = self.observer() {
+            observer.elsewhere(Elsewhere::Raw, (self.bar_index, offset), is_write, data);
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::layout::HookKind;
 use crate::model::Slot;
-use crate::monitor::{Hooked, Recorder};
+use crate::monitor::{Hooked, Observer};
 
 /// A hook of a register, and its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(crate) struct RunningCall {
     /// The index in the register's array, and above it that of the block's element.
     element: AtomicU64,
     /// Measures the time in calls.
-    recorder: Option<Arc<Recorder>>,
+    observer: Option<Arc<Observer>>,
 }
 
 /// A call of author code.
@@ -148,10 +148,10 @@ pub(crate) struct Entered<'a> {
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(recorder) = &self.running.recorder
+        if let Some(observer) = &self.running.observer
             && self.outer == 0
         {
-            self.running.leave(recorder);
+            self.running.leave(observer);
         }
         self.running.what.store(self.outer, Ordering::Relaxed);
     }
@@ -159,8 +159,8 @@ impl Drop for Entered<'_> {
 
 impl RunningCall {
     /// Creates a record that measures the time in calls.
-    pub(crate) fn recorded(recorder: Arc<Recorder>) -> Self {
-        RunningCall { recorder: Some(recorder), ..RunningCall::default() }
+    pub(crate) fn observed(observer: Arc<Observer>) -> Self {
+        RunningCall { observer: Some(observer), ..RunningCall::default() }
     }
 
     /// Notes that a method runs. It may run inside of another call, whose element stays noted.
@@ -207,23 +207,23 @@ impl RunningCall {
 
     #[inline]
     fn start(&self) {
-        if let Some(recorder) = &self.recorder {
-            recorder.hooks().enter();
+        if let Some(observer) = &self.observer {
+            observer.hooks().enter();
         }
     }
 
     #[cold]
-    fn leave(&self, recorder: &Recorder) {
+    fn leave(&self, observer: &Observer) {
         let hooked = match self.get() {
             None => return,
             Some(Call::Method(method)) => Hooked::Method(method as usize),
             Some(Call::Timer(_)) => Hooked::Timers,
             Some(Call::Memory(_)) => Hooked::Memories,
             Some(Call::Register(_, slot)) => {
-                Hooked::Register(recorder.numbering().descriptor().number(slot))
+                Hooked::Register(observer.numbering().descriptor().number(slot))
             }
         };
-        recorder.hooks().leave(hooked);
+        observer.hooks().leave(hooked);
     }
 
     /// The call that runs; `None` if none does.

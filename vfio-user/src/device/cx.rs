@@ -16,7 +16,7 @@ use crate::dma::{Dma, DmaError, DmaMessages, Fetch};
 use crate::error::Result;
 use crate::interrupt::{InterruptMode, Interrupts, Irq};
 use crate::model::{BusErrors, CommandBits, Slot};
-use crate::monitor::Recorder;
+use crate::monitor::Observer;
 use crate::pci::{CorrectableError, ErrorReport, UncorrectableError};
 use crate::protocol::{IrqIndex, MigrationState};
 use crate::shared::Shared;
@@ -50,7 +50,7 @@ pub(crate) struct Runtime<E> {
     pub(crate) soft: SoftResets,
     pub(crate) running: Arc<RunningCall>,
     /// Counts accesses, for a monitor.
-    pub(crate) recorder: Option<Arc<Recorder>>,
+    pub(crate) observer: Option<Arc<Observer>>,
     /// Each fetch whose event is not yet handled holds a clone.
     fetches: Arc<()>,
 }
@@ -76,7 +76,7 @@ impl<E> Runtime<E> {
             command: Cell::default(),
             soft: SoftResets::default(),
             running: Arc::default(),
-            recorder: None,
+            observer: None,
             fetches: Arc::new(()),
             resets,
         })
@@ -92,9 +92,9 @@ impl<E> Runtime<E> {
     }
 
     /// Counts accesses and calls from now on. No call runs.
-    pub(crate) fn record(&mut self, recorder: &Arc<Recorder>) {
-        self.running = Arc::new(RunningCall::recorded(Arc::clone(recorder)));
-        self.recorder = Some(Arc::clone(recorder));
+    pub(crate) fn observe(&mut self, observer: &Arc<Observer>) {
+        self.running = Arc::new(RunningCall::observed(Arc::clone(observer)));
+        self.observer = Some(Arc::clone(observer));
         self.dma.count_bytes();
     }
 

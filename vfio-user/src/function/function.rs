@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::interrupt::Interrupts;
 use crate::limits::Limits;
 use crate::model::{Doorbell, Region};
-use crate::monitor::{Answer, Question, Recorder};
+use crate::monitor::{Answer, Observer, Question};
 use crate::protocol::{Capabilities, Command, Errno, IrqIndex, RegionIndex};
 
 /// A PCI function as a client sees it: regions, interrupts, memory.
@@ -184,7 +184,7 @@ pub trait Function: Migrate + BackgroundWork + Send {
 
     /// Counts accesses from now on, for a monitor.
     #[doc(hidden)]
-    fn record(&mut self) -> Option<Arc<Recorder>> {
+    fn observe(&mut self) -> Option<Arc<Observer>> {
         None
     }
 

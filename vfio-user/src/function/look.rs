@@ -42,9 +42,9 @@ impl<D: PciDevice> PciFunction<D> {
 
     /// Returns the values of registers from a number on, of those that exist.
     fn values(&self, from: u64) -> Vec<(Slot, Value)> {
-        let Some(recorder) = self.recorder() else { return Vec::new() };
+        let Some(observer) = self.observer() else { return Vec::new() };
         let numbers = from..from.saturating_add(PART as u64);
-        let slots = numbers.filter_map(|number| recorder.numbering().slot(number));
+        let slots = numbers.filter_map(|number| observer.numbering().slot(number));
         slots.map(|slot| (slot, self.peek_slot(slot).into())).collect()
     }
 

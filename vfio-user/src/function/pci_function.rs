@@ -32,7 +32,7 @@ use crate::interrupt::Interrupts;
 use crate::layout::{self, BarKind};
 use crate::limits::Limits;
 use crate::model::{Bar, Descriptor, Region, ResetKind, ResetScope, Slot};
-use crate::monitor::{Answer, Question, Recorder};
+use crate::monitor::{Answer, Observer, Question};
 use crate::pci::{ConfigSpace, MsixTable};
 use crate::protocol::{Errno, RegionFlags, RegionIndex};
 use crate::{Error, Result};
@@ -203,8 +203,8 @@ impl<D: PciDevice> PciFunction<D> {
         &self.refusals
     }
 
-    pub(super) fn recorder(&self) -> Option<&Recorder> {
-        self.runtime.recorder.as_deref()
+    pub(super) fn observer(&self) -> Option<&Observer> {
+        self.runtime.observer.as_deref()
     }
 
     pub(super) fn unmodelled(&self) -> &UnmodelledBytes {
@@ -410,11 +410,11 @@ impl<D: PciDevice> Function for PciFunction<D> {
         self.runtime.events.limit(limits.events);
     }
 
-    fn record(&mut self) -> Option<Arc<Recorder>> {
-        let recorder = Arc::new(Recorder::new(&self.descriptor, &METHOD_NAMES));
-        self.runtime.record(&recorder);
+    fn observe(&mut self) -> Option<Arc<Observer>> {
+        let observer = Arc::new(Observer::new(&self.descriptor, &METHOD_NAMES));
+        self.runtime.observe(&observer);
         self.follow_enables();
-        Some(recorder)
+        Some(observer)
     }
 
     fn answer(&mut self, question: &Question) -> Answer {

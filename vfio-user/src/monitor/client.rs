@@ -1,28 +1,40 @@
 //! The other end of a monitor.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags};
 
 use super::wire::{Message, Page, Reply, Request, VERSION};
+use crate::wait::{FOR_EVER, wait_for};
 
 /// The longest reply that is read.
-const LONGEST: u64 = 1 << 20;
+const LONGEST: usize = 1 << 20;
+/// The most items of a list.
+const MOST_ITEMS: usize = 1 << 20;
 
 /// A connection to a [`Monitor`](super::Monitor).
 #[derive(Debug)]
 pub struct Client {
-    stream: BufReader<UnixStream>,
+    /// Nonblocking.
+    stream: UnixStream,
+    timeout: Duration,
 }
 
 /// The error of a request to a monitor.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// The connection failed, or no reply came in time.
+    /// The connection failed.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// No whole reply came in time.
+    #[error("the monitor does not reply within {0:?}")]
+    TimedOut(Duration),
     /// The monitor has closed the connection: it has 16 others, or the program has ended.
     #[error("the monitor closed the connection")]
     Closed,
@@ -32,6 +44,9 @@ pub enum ClientError {
     /// The reply has more than 1 MiB.
     #[error("the reply is longer than {LONGEST} bytes")]
     TooLong,
+    /// The pages of a list have more than 1,048,576 items.
+    #[error("the list has more than {MOST_ITEMS} items")]
+    TooManyItems,
     /// The monitor has another version of the messages.
     #[error("the monitor has version {0} of the messages, not {VERSION}")]
     Version(u32),
@@ -44,19 +59,19 @@ pub enum ClientError {
 }
 
 impl Client {
-    /// Connects to a monitor, and waits for each reply for at most `timeout`.
+    /// Connects to a monitor, and waits for each whole reply for at most `timeout`.
     ///
     /// # Errors
     ///
     /// Those of the system.
     pub fn connect(path: impl AsRef<Path>, timeout: Duration) -> io::Result<Self> {
         let stream = UnixStream::connect(path)?;
-        stream.set_read_timeout(Some(timeout))?;
-        stream.set_write_timeout(Some(timeout))?;
-        Ok(Client { stream: BufReader::new(stream) })
+        stream.set_nonblocking(true)?;
+        Ok(Client { stream, timeout: timeout.min(FOR_EVER) })
     }
 
-    /// Sends a request, and receives the reply.
+    /// Sends a request, and receives the reply. If that fails, the connection is closed: a late
+    /// reply cannot be taken for that of another request.
     ///
     /// # Errors
     ///
@@ -64,20 +79,69 @@ impl Client {
     pub fn ask(&mut self, request: &Request) -> Result<Reply, ClientError> {
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
-        self.stream.get_mut().write_all(&line)?;
-        line.clear();
-        self.stream.by_ref().take(LONGEST).read_until(b'\n', &mut line)?;
-        match line.last() {
-            Some(b'\n') => {}
-            _ if line.len() as u64 == LONGEST => return Err(ClientError::TooLong),
-            _ => return Err(ClientError::Closed),
-        }
+        let deadline = Instant::now() + self.timeout;
+        let received = self.send(&line, deadline).and_then(|()| self.receive(deadline));
+        let line = received.inspect_err(|_| {
+            // An error means that it is closed.
+            let _ = self.stream.shutdown(Shutdown::Both);
+        })?;
         match serde_json::from_slice(&line)? {
             Message { version: VERSION, reply: Reply::Error(reason) } => {
                 Err(ClientError::Refused(reason))
             }
             Message { version: VERSION, reply } => Ok(reply),
             Message { version, .. } => Err(ClientError::Version(version)),
+        }
+    }
+
+    fn send(&mut self, mut line: &[u8], deadline: Instant) -> Result<(), ClientError> {
+        while !line.is_empty() {
+            match self.stream.write(line) {
+                Ok(count) => line = &line[count..],
+                Err(error) => self.wait(error, PollFlags::POLLOUT, deadline)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Receives a line. The monitor sends nothing behind it: it has no other request.
+    fn receive(&mut self, deadline: Instant) -> Result<Vec<u8>, ClientError> {
+        let (mut line, mut part) = (Vec::new(), [0; 4096]);
+        while line.last() != Some(&b'\n') {
+            match self.stream.read(&mut part) {
+                Ok(0) => return Err(ClientError::Closed),
+                Ok(_) if Instant::now() >= deadline => {
+                    return Err(ClientError::TimedOut(self.timeout));
+                }
+                Ok(count) => line.extend_from_slice(&part[..count]),
+                Err(error) => self.wait(error, PollFlags::POLLIN, deadline)?,
+            }
+            if line.len() > LONGEST {
+                return Err(ClientError::TooLong);
+            }
+        }
+        Ok(line)
+    }
+
+    /// Waits until what has failed can be done.
+    fn wait(
+        &self,
+        error: io::Error,
+        event: PollFlags,
+        deadline: Instant,
+    ) -> Result<(), ClientError> {
+        match error.kind() {
+            ErrorKind::Interrupted => return Ok(()),
+            ErrorKind::WouldBlock => {}
+            ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => return Err(ClientError::Closed),
+            _ => return Err(error.into()),
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut fds = [PollFd::new(self.stream.as_fd(), event)];
+        if wait_for(&mut fds, left).map_err(io::Error::from)? {
+            Ok(())
+        } else {
+            Err(ClientError::TimedOut(self.timeout))
         }
     }
 
@@ -96,7 +160,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`ask`](Self::ask), and if the pages do not advance.
+    /// As [`ask`](Self::ask), and if the pages do not advance, or have too many items.
     pub fn all<T>(
         &mut self,
         request: impl Fn(u64) -> Request,
@@ -104,10 +168,15 @@ impl Client {
     ) -> Result<Vec<T>, ClientError> {
         let (mut all, mut from) = (Vec::new(), 0);
         loop {
-            let page = page(self.ask(&request(from))?).ok_or(ClientError::Mismatch)?;
-            all.extend(page.items);
-            match page.next {
-                Some(next) if next > from => from = next,
+            let Page { items, next } =
+                page(self.ask(&request(from))?).ok_or(ClientError::Mismatch)?;
+            let is_empty = items.is_empty();
+            all.extend(items);
+            if all.len() > MOST_ITEMS {
+                return Err(ClientError::TooManyItems);
+            }
+            match next {
+                Some(next) if next > from && !is_empty => from = next,
                 Some(_) => return Err(ClientError::Mismatch),
                 None => return Ok(all),
             }

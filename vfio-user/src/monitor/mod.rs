@@ -43,9 +43,9 @@ mod desk;
 mod hook_times;
 mod names;
 mod numbering;
+mod observer;
 mod peer;
 mod question;
-mod recorder;
 mod replies;
 mod ring;
 mod watcher;
@@ -60,10 +60,10 @@ use std::thread;
 pub use client::{Client, ClientError};
 pub(crate) use desk::Desk;
 pub(crate) use hook_times::Hooked;
+pub use observer::Observer;
+pub(crate) use observer::{Elsewhere, Operation};
 pub(crate) use question::PART;
 pub use question::{Answer, Question, Value};
-pub use recorder::Recorder;
-pub(crate) use recorder::{Elsewhere, Operation};
 pub use wire::{
     AccessCount, Counters, DeviceInfo, HookTime, LastAccess, Mapping, Message, NamedValue, Page,
     Refused, Reply, Request, RunningHook, UnmodelledPlace, VERSION, Vector,
@@ -131,13 +131,13 @@ impl Monitor {
         &self.desk
     }
 
-    /// Looks at this device from now on; at none if there is no recorder. Starts the thread.
+    /// Looks at this device from now on; at none if there is no observer. Starts the thread.
     pub(crate) fn attach(
         &mut self,
-        recorder: Option<Arc<Recorder>>,
+        observer: Option<Arc<Observer>>,
         hook: Option<Arc<dyn fmt::Display + Send + Sync>>,
     ) {
-        let device = recorder.map(|recorder| Observed { recorder, hook });
+        let device = observer.map(|observer| Observed { observer, hook });
         *self.device.lock().unwrap_or_else(PoisonError::into_inner) = device;
         let Some(listener) = self.listener.take() else { return };
         let replies = Replies {

@@ -2,17 +2,17 @@
 
 use std::fmt::Write as _;
 
-use super::recorder::{Elsewhere, Operation, Place, Recorder};
+use super::observer::{Elsewhere, Observer, Operation, Place};
 use super::wire::LastAccess;
 use crate::model::{Descriptor, Slot};
 
 /// Returns the last accesses, by name.
-pub(super) fn last(recorder: &Recorder) -> Vec<LastAccess> {
-    let accesses = recorder.last().into_iter();
+pub(super) fn last(observer: &Observer) -> Vec<LastAccess> {
+    let accesses = observer.last().into_iter();
     let named = accesses.map(|access| LastAccess {
         number: access.number,
         nanoseconds: u64::try_from(access.time.as_nanos()).unwrap_or(u64::MAX),
-        name: name(recorder, access.place),
+        name: name(observer, access.place),
         operation: match access.operation {
             Operation::Read => "read",
             Operation::Write => "write",
@@ -25,8 +25,8 @@ pub(super) fn last(recorder: &Recorder) -> Vec<LastAccess> {
 }
 
 /// `status`, `configuration space + 0x4`, `buffer + 0x10`, `BAR 0 + 0x44`.
-fn name(recorder: &Recorder, place: Place) -> String {
-    let numbering = recorder.numbering();
+fn name(observer: &Observer, place: Place) -> String {
+    let numbering = observer.numbering();
     match place {
         Place::Register(number) => {
             let slot = numbering.slot(number);
@@ -63,8 +63,8 @@ fn range(descriptor: &Descriptor, what: Elsewhere, bar: u8, offset: u64) -> (Str
 }
 
 /// Returns the name of a register without indices: `queues.tail`.
-pub(super) fn declared(recorder: &Recorder, number: usize) -> String {
-    let numbering = recorder.numbering();
+pub(super) fn declared(observer: &Observer, number: usize) -> String {
+    let numbering = observer.numbering();
     let Some(slot) = numbering.declared(number) else { return String::new() };
     let full = numbering.name(slot).to_string();
     // The first element of everything.
@@ -72,8 +72,8 @@ pub(super) fn declared(recorder: &Recorder, number: usize) -> String {
 }
 
 /// Returns the fields that are not zero: `computing, mode=Fast`.
-pub(super) fn set(recorder: &Recorder, slot: Slot, bits: u64) -> String {
-    let register = recorder.numbering().descriptor().register(slot);
+pub(super) fn set(observer: &Observer, slot: Slot, bits: u64) -> String {
+    let register = observer.numbering().descriptor().register(slot);
     let mut text = String::new();
     for field in register.fields() {
         let value = field.extract(bits);

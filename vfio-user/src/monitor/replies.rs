@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::desk::Asker;
 use super::hook_times::Hooked;
 use super::names;
+use super::observer::{Accessed, Observer};
 use super::peer::LONGEST;
 use super::question::{Answer, PART, Question, Value};
-use super::recorder::{Accessed, Recorder};
 use super::wire::{
     AccessCount, Counters, DeviceInfo, HookTime, Message, NamedValue, Page, Reply, Request,
     RunningHook, VERSION,
@@ -20,7 +20,7 @@ use crate::model::Slot;
 /// The device that a monitor looks at. It is replaced after a panic.
 #[derive(Clone)]
 pub(super) struct Observed {
-    pub(super) recorder: Arc<Recorder>,
+    pub(super) observer: Arc<Observer>,
     /// Displays the hook that runs.
     pub(super) hook: Option<Arc<dyn fmt::Display + Send + Sync>>,
 }
@@ -70,12 +70,12 @@ impl Replies {
         };
         match request {
             Request::Device => Ok(Reply::Device(self.info(&device))),
-            Request::Last => Ok(Reply::Last(names::last(&device.recorder))),
-            Request::Accesses { from } => Ok(Reply::Accesses(accesses(&device.recorder, from))),
-            Request::Hooks { from } => Ok(Reply::Hooks(hooks(&device.recorder, from))),
+            Request::Last => Ok(Reply::Last(names::last(&device.observer))),
+            Request::Accesses { from } => Ok(Reply::Accesses(accesses(&device.observer, from))),
+            Request::Hooks { from } => Ok(Reply::Hooks(hooks(&device.observer, from))),
             Request::Counters => {
                 let answer = self.ask(&device, Question::Counters)?;
-                Ok(Reply::Counters(counters(&device.recorder, answer)?))
+                Ok(Reply::Counters(counters(&device.observer, answer)?))
             }
             Request::Poke { .. } if !self.allows_pokes => {
                 Err("this monitor does not allow pokes".to_owned())
@@ -86,35 +86,17 @@ impl Replies {
 
     /// Replies with what only the device's thread has.
     fn reply_of_device(&mut self, device: &Observed, request: Request) -> Result<Reply, Problem> {
-        let numbering = device.recorder.numbering();
-        let (question, name) = match request {
-            Request::Registers { from } => (Question::Registers(from), None),
-            Request::Register { name } => (Question::Peek(name.clone()), Some(name)),
-            Request::Poke { name, value } => (Question::Poke(name.clone(), value), Some(name)),
-            Request::Interrupts { from } => (Question::Interrupts(from), None),
-            Request::Dma { from } => (Question::Dma(from), None),
-            Request::Unmodelled { from } => (Question::Unmodelled(from), None),
-            _ => (Question::Counters, None),
-        };
-        let from = match &question {
-            Question::Registers(from) | Question::Interrupts(from) | Question::Unmodelled(from) => {
-                *from
-            }
-            _ => 0,
-        };
+        let (question, from) = question(&request);
         let behind = from.saturating_add(PART as u64);
         Ok(match self.ask(device, question)? {
             Answer::Registers(values) => {
                 let values = values.into_iter();
-                let items = values.map(|(slot, value)| register(&device.recorder, slot, value));
-                let next = (behind < numbering.len()).then_some(behind);
-                Reply::Registers(Page { items: items.collect(), next })
+                let items = values.map(|(slot, value)| register(&device.observer, slot, value));
+                let has_more = behind < device.observer.numbering().len();
+                Reply::Registers(Page { items: items.collect(), next: has_more.then_some(behind) })
             }
             Answer::Value(slot, value) => {
-                let name = name.unwrap_or_default();
-                let set = slot.map(|slot| names::set(&device.recorder, slot, value.bits));
-                let set = set.unwrap_or_default();
-                Reply::Register(NamedValue { name, value: value.bits, exact: value.is_exact, set })
+                Reply::Register(named_value(&device.observer, request, slot, value))
             }
             Answer::Interrupts(items, has_more) => {
                 Reply::Interrupts(Page { items, next: has_more.then_some(behind) })
@@ -144,40 +126,68 @@ impl Replies {
     }
 
     fn info(&self, device: &Observed) -> DeviceInfo {
-        let descriptor = device.recorder.numbering().descriptor();
+        let descriptor = device.observer.numbering().descriptor();
         DeviceInfo {
             name: descriptor.name().to_owned(),
             vendor: descriptor.ids().vendor,
             device: descriptor.ids().device,
             process: std::process::id(),
-            nanoseconds: nanoseconds(device.recorder.elapsed()),
+            nanoseconds: nanoseconds(device.observer.elapsed()),
             pokes: self.allows_pokes,
             hook: running(device),
         }
     }
 }
 
+/// Returns the question of a request, and the number of the first item of its list.
+fn question(request: &Request) -> (Question, u64) {
+    match request {
+        Request::Registers { from } => (Question::Registers(*from), *from),
+        Request::Register { name } => (Question::Peek(name.clone()), 0),
+        Request::Poke { name, value } => (Question::Poke(name.clone(), *value), 0),
+        Request::Interrupts { from } => (Question::Interrupts(*from), *from),
+        Request::Dma { from } => (Question::Dma(*from), *from),
+        Request::Unmodelled { from } => (Question::Unmodelled(*from), *from),
+        _ => (Question::Counters, 0),
+    }
+}
+
 fn running(device: &Observed) -> Option<RunningHook> {
-    let nanoseconds = device.recorder.hooks().running()?;
+    let nanoseconds = device.observer.hooks().running()?;
     let name = device.hook.as_ref()?.to_string();
     Some(RunningHook { name, nanoseconds })
 }
 
-fn register(recorder: &Recorder, slot: Slot, value: Value) -> NamedValue {
+/// Returns the value of what a request names: a register, a field, a byte.
+fn named_value(
+    observer: &Observer,
+    request: Request,
+    slot: Option<Slot>,
+    value: Value,
+) -> NamedValue {
+    let name = match request {
+        Request::Register { name } | Request::Poke { name, .. } => name,
+        _ => String::new(),
+    };
+    let set = slot.map(|slot| names::set(observer, slot, value.bits)).unwrap_or_default();
+    NamedValue { name, value: value.bits, exact: value.is_exact, set }
+}
+
+fn register(observer: &Observer, slot: Slot, value: Value) -> NamedValue {
     NamedValue {
-        name: recorder.numbering().name(slot).to_string(),
+        name: observer.numbering().name(slot).to_string(),
         value: value.bits,
         exact: value.is_exact,
-        set: names::set(recorder, slot, value.bits),
+        set: names::set(observer, slot, value.bits),
     }
 }
 
-fn accesses(recorder: &Recorder, from: u64) -> Page<AccessCount> {
+fn accesses(observer: &Observer, from: u64) -> Page<AccessCount> {
     let from = usize::try_from(from).unwrap_or(usize::MAX);
-    let (found, next) = recorder.accessed(from, PART);
+    let (found, next) = observer.accessed(from, PART);
     let items = found.into_iter().map(|(accessed, reads, writes)| {
         let (name, register) = match accessed {
-            Accessed::Register(slot) => (recorder.numbering().name(slot).to_string(), true),
+            Accessed::Register(slot) => (observer.numbering().name(slot).to_string(), true),
             Accessed::Elsewhere(what) => (what.name().to_owned(), false),
         };
         AccessCount { name, register, reads, writes }
@@ -185,11 +195,11 @@ fn accesses(recorder: &Recorder, from: u64) -> Page<AccessCount> {
     Page { items: items.collect(), next: next.map(|next| next as u64) }
 }
 
-fn hooks(recorder: &Recorder, from: u64) -> Page<HookTime> {
+fn hooks(observer: &Observer, from: u64) -> Page<HookTime> {
     let from = usize::try_from(from).unwrap_or(usize::MAX);
-    let mut all = recorder.hooks().all().skip(from);
+    let mut all = observer.hooks().all().skip(from);
     let items = all.by_ref().take(PART).map(|(what, time)| HookTime {
-        name: hook_name(recorder, what),
+        name: hook_name(observer, what),
         calls: time.calls,
         nanoseconds: time.nanoseconds,
         longest: time.longest,
@@ -199,23 +209,23 @@ fn hooks(recorder: &Recorder, from: u64) -> Page<HookTime> {
     Page { items, next }
 }
 
-fn hook_name(recorder: &Recorder, what: Hooked) -> String {
+fn hook_name(observer: &Observer, what: Hooked) -> String {
     match what {
-        Hooked::Register(number) => names::declared(recorder, number),
-        Hooked::Method(index) => format!("Device::{}", recorder.hooks().method(index)),
+        Hooked::Register(number) => names::declared(observer, number),
+        Hooked::Method(index) => format!("Device::{}", observer.hooks().method(index)),
         Hooked::Timers => "timers".to_owned(),
         Hooked::Memories => "memories".to_owned(),
     }
 }
 
-fn counters(recorder: &Recorder, answer: Answer) -> Result<Counters, Problem> {
+fn counters(observer: &Observer, answer: Answer) -> Result<Counters, Problem> {
     let (refused, (dma_read, dma_written)) = match answer {
         Answer::Counters(refused, bytes) => (refused, bytes),
         Answer::Refused(problem) => return Err(problem),
         _ => return Err("unexpected answer".to_owned()),
     };
-    let (reads, writes) = recorder.total();
-    let times = recorder.hooks().all();
+    let (reads, writes) = observer.total();
+    let times = observer.hooks().all();
     let (hook_calls, hook_nanoseconds) = times.fold((0, 0), |(calls, nanoseconds), (_, time)| {
         (calls + time.calls, nanoseconds + time.nanoseconds)
     });

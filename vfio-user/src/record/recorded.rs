@@ -253,8 +253,8 @@ impl<D: PciDevice> Function for Recorded<D> {
         Function::limit(&mut self.function, limits);
     }
 
-    fn record(&mut self) -> Option<Arc<monitor::Recorder>> {
-        Function::record(&mut self.function)
+    fn observe(&mut self) -> Option<Arc<monitor::Observer>> {
+        Function::observe(&mut self.function)
     }
 
     fn answer(&mut self, question: &monitor::Question) -> monitor::Answer {

@@ -130,7 +130,7 @@ impl Endpoint {
         log: Arc<EventLog>,
     ) -> Self {
         if let Some(monitor) = socket.monitor_mut() {
-            monitor.attach(function.record(), function.running_hook());
+            monitor.attach(function.observe(), function.running_hook());
         }
         let path = socket.path().map(|path| field::display(path.display()));
         let span = error_span!("device", name = function.name(), %id, socket = path);
@@ -313,15 +313,13 @@ impl Endpoint {
             return self.continue_leaving();
         }
         let ready = mem::take(&mut self.ready);
-        if self.delays_cleanup {
-            return self.retry_cleanup();
-        }
         if ready.contains(Ready::MONITOR)
-            && let Some(desk) = self.socket.desk()
-            && let Err(panicked) =
-                guarded(|| desk.answer(|question| self.function.answer(question)))
+            && let Err(panicked) = self.answer_monitor()
         {
             return self.detach(turn.poller, Err(panicked));
+        }
+        if self.delays_cleanup {
+            return self.retry_cleanup();
         }
         let busy = self.function.has_work();
         if busy || ready.contains(Ready::WAKE) {
@@ -355,6 +353,11 @@ impl Endpoint {
             After::Nothing if self.function.has_work() => After::Turn,
             after => after,
         }
+    }
+
+    fn answer_monitor(&mut self) -> Result<(), SessionError> {
+        let Some(desk) = self.socket.desk() else { return Ok(()) };
+        guarded(|| desk.answer(|question| self.function.answer(question)))
     }
 
     /// Registers the descriptors for the next events with the poller.

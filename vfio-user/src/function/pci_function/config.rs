@@ -87,8 +87,8 @@ impl<D: PciDevice> PciFunction<D> {
 
     /// Counts an access to configuration space.
     fn note_config(&self, offset: usize, is_write: bool, data: &[u8]) {
-        if let Some(recorder) = &self.runtime.recorder {
-            recorder.elsewhere(Elsewhere::Config, (CONFIG, offset as u64), is_write, data);
+        if let Some(observer) = &self.runtime.observer {
+            observer.elsewhere(Elsewhere::Config, (CONFIG, offset as u64), is_write, data);
         }
     }
 
@@ -150,7 +150,7 @@ impl<D: PciDevice> PciFunction<D> {
         let others = memory.into_iter().chain([(VGA_PORTS, true)]);
         let regions = bars.chain(others).map(hidden).fold(0, |all, one| all | one);
         self.disabled_regions.regions = regions;
-        let counted = if self.runtime.recorder.is_some() { ALL_BARS } else { 0 };
+        let counted = if self.runtime.observer.is_some() { ALL_BARS } else { 0 };
         self.disabled_regions.slow = regions | counted;
     }
 

@@ -15,7 +15,7 @@ const MOST: u64 = 16 << 10;
 
 /// What the device's thread counts for a monitor.
 #[derive(Debug)]
-pub struct Recorder {
+pub struct Observer {
     numbering: Numbering,
     registers: Box<[Count]>,
     is_by_element: bool,
@@ -95,7 +95,7 @@ pub(super) enum Accessed {
 pub(super) struct Access {
     /// The number of earlier accesses.
     pub(super) number: u64,
-    /// Since the start of the recording.
+    /// Since it began to count.
     pub(super) time: Duration,
     pub(super) place: Place,
     pub(super) operation: Operation,
@@ -122,7 +122,7 @@ impl Count {
 }
 
 /// For the device's thread.
-impl Recorder {
+impl Observer {
     /// Records from now on; `methods` are the names of the device's methods.
     pub(crate) fn new(descriptor: &Descriptor, methods: &'static [&'static str]) -> Self {
         let numbering = Numbering::new(descriptor);
@@ -131,7 +131,7 @@ impl Recorder {
             Ok(count) if is_by_element => count,
             _ => descriptor.numbers(),
         };
-        Recorder {
+        Observer {
             numbering,
             registers: (0..count).map(|_| Count::default()).collect(),
             is_by_element,
@@ -177,12 +177,12 @@ impl Recorder {
 }
 
 /// For every thread.
-impl Recorder {
+impl Observer {
     pub(crate) fn numbering(&self) -> &Numbering {
         &self.numbering
     }
 
-    /// Returns the time since the start of the recording.
+    /// Returns the time since it began to count.
     pub(super) fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
@@ -276,43 +276,43 @@ mod tests {
     const MANY: &[Register] =
         &[Register::new::<u32>("status", 0), Register::new::<u32>("ring", 0x10).with_count(20_000)];
 
-    fn recorder(registers: &'static [Register]) -> Recorder {
-        Recorder::new(&Descriptor::new("test", Ids::default()).with_registers(registers), &[])
+    fn observer(registers: &'static [Register]) -> Observer {
+        Observer::new(&Descriptor::new("test", Ids::default()).with_registers(registers), &[])
     }
 
     #[test]
     fn each_element_is_counted() {
-        let recorder = recorder(REGISTERS);
-        recorder.register(Slot::new(1, 3), Operation::Write, 7);
-        recorder.register(Slot::new(1, 3), Operation::Read, 7);
-        recorder.register(Slot::new(0, 0), Operation::Read, 1);
+        let observer = observer(REGISTERS);
+        observer.register(Slot::new(1, 3), Operation::Write, 7);
+        observer.register(Slot::new(1, 3), Operation::Read, 7);
+        observer.register(Slot::new(0, 0), Operation::Read, 1);
         let status = (Accessed::Register(Slot::new(0, 0)), 1, 0);
         let ring = (Accessed::Register(Slot::new(1, 3)), 1, 1);
-        assert_eq!(recorder.accessed(0, 64), (vec![status, ring], None));
-        assert_eq!(recorder.accessed(0, 1), (vec![status], Some(1)));
-        assert_eq!(recorder.accessed(1, 1), (vec![ring], Some(5)));
-        assert_eq!(recorder.total(), (2, 1));
+        assert_eq!(observer.accessed(0, 64), (vec![status, ring], None));
+        assert_eq!(observer.accessed(0, 1), (vec![status], Some(1)));
+        assert_eq!(observer.accessed(1, 1), (vec![ring], Some(5)));
+        assert_eq!(observer.total(), (2, 1));
     }
 
     #[test]
     fn elements_of_long_arrays_are_counted_together() {
-        let recorder = recorder(MANY);
-        recorder.register(Slot::new(1, 3), Operation::Write, 7);
-        recorder.register(Slot::new(1, 19_999), Operation::Kick, 0);
+        let observer = observer(MANY);
+        observer.register(Slot::new(1, 3), Operation::Write, 7);
+        observer.register(Slot::new(1, 19_999), Operation::Kick, 0);
         let ring = (Accessed::Register(Slot::new(1, 0)), 0, 2);
-        assert_eq!(recorder.accessed(0, 64), (vec![ring], None));
-        let places: Vec<_> = recorder.last().iter().map(|access| access.place).collect();
+        assert_eq!(observer.accessed(0, 64), (vec![ring], None));
+        let places: Vec<_> = observer.last().iter().map(|access| access.place).collect();
         assert_eq!(places, [Place::Register(4), Place::Register(20_000)]);
     }
 
     #[test]
     fn other_places_are_kept_as_they_are() {
-        let recorder = recorder(REGISTERS);
-        recorder.elsewhere(Elsewhere::Raw, (5, 0x1_0000_0000), true, &[1, 2]);
-        let last = recorder.last();
+        let observer = observer(REGISTERS);
+        observer.elsewhere(Elsewhere::Raw, (5, 0x1_0000_0000), true, &[1, 2]);
+        let last = observer.last();
         assert_eq!(last[0].place, Place::Elsewhere(Elsewhere::Raw, 5, 0x1_0000_0000));
         assert_eq!((last[0].operation, last[0].value), (Operation::Write, 0x201));
         let raw = (Accessed::Elsewhere(Elsewhere::Raw), 0, 1);
-        assert_eq!(recorder.accessed(0, 64), (vec![raw], None));
+        assert_eq!(observer.accessed(0, 64), (vec![raw], None));
     }
 }
