@@ -118,7 +118,7 @@ mod fds;
 pub mod function;
 mod interrupt;
 mod limits;
-mod listening;
+pub mod listening;
 mod log_throttle;
 pub mod migration;
 mod model;

@@ -2,9 +2,9 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -21,6 +21,56 @@ use crate::error::{Error, Result};
 
 /// The permissions of the files of sockets for the user of this process alone.
 pub(crate) const PRIVATE: Mode = Mode::from_bits_truncate(0o600);
+
+/// A UNIX socket that listens on a path, for programs that stand between a client and a server.
+///
+/// A [`Server`](crate::Server) and a [`Monitor`](crate::monitor::Monitor) have their own. The file
+/// is removed with this, unless another one has replaced it.
+#[derive(Debug)]
+pub struct Listener {
+    /// Nonblocking.
+    socket: UnixListener,
+    _file: SocketFile,
+}
+
+impl Listener {
+    /// Listens on a path. Replaces a socket that a dead program left there. The file appears when
+    /// it listens.
+    ///
+    /// # Errors
+    ///
+    /// [`SocketInUse`](Error::SocketInUse) if a live program listens there,
+    /// [`NotASocket`](Error::NotASocket) if the path is another kind of file,
+    /// [`Socket`](Error::Socket) if the system refuses.
+    pub fn bind(path: impl AsRef<Path>) -> Result<Self> {
+        let (socket, file) = listen_on(path.as_ref(), None)?;
+        Ok(Listener { socket, _file: file })
+    }
+
+    /// Accepts a connection; `None` if there is none, or it was closed meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Those of `accept(2)`, such as EMFILE; the next call may succeed.
+    pub fn accept(&self) -> io::Result<Option<UnixStream>> {
+        match self.socket.accept() {
+            Ok((stream, _)) => Ok(Some(stream)),
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock
+                | io::ErrorKind::Interrupted
+                | io::ErrorKind::ConnectionAborted => Ok(None),
+                _ => Err(error),
+            },
+        }
+    }
+}
+
+/// Readable while there is a connection to accept.
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
 
 /// Listens on a path. Replaces a socket that a dead server left there. The file has exactly the
 /// permissions `mode`, or those that the umask leaves.

@@ -3,11 +3,29 @@
 use vfio_user::protocol::RegionIndex;
 
 use super::{Block, Description, Register};
+use crate::message::{Fields, Value};
 use crate::place;
 
 impl Description {
+    /// Adds the names of the registers that an access refers to.
+    pub(crate) fn name_registers(&self, fields: &mut Fields) {
+        for field in &mut fields.0 {
+            if let Value::List(entries) = &mut field.value {
+                for entry in entries {
+                    self.name_registers(entry);
+                }
+            }
+        }
+        let Some(Value::Name(region)) = fields.get("region") else { return };
+        let is_access = fields.get("count").is_some();
+        let Some(offset) = fields.number("offset").filter(|_| is_access) else { return };
+        if let Some(name) = self.name_at(region, offset) {
+            fields.push("register", Value::Name(name));
+        }
+    }
+
     /// Returns the name of the register that holds a byte of a region, such as `bar0`.
-    pub(crate) fn name_at(&self, region: &str, offset: u64) -> Option<String> {
+    fn name_at(&self, region: &str, offset: u64) -> Option<String> {
         let area = match place::region(region)? {
             RegionIndex::Config => &self.config,
             region => &self.bars.iter().find(|bar| RegionIndex::from(bar.index) == region)?.area,

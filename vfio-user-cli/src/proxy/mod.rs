@@ -2,9 +2,9 @@
 
 mod filter;
 mod line;
-mod listener;
 mod pending;
 mod pipe;
+mod printer;
 mod session;
 mod show;
 mod tap;
@@ -23,11 +23,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::SignalFd;
+use vfio_user::listening::Listener;
 
 use self::filter::Filter;
 use self::line::Colours;
-use self::listener::Listener;
 use self::pending::Pending;
+use self::printer::Printer;
 use self::session::{Ends, Session};
 use self::show::Show;
 use self::tap::Tap;
@@ -37,6 +38,8 @@ use crate::log::Writer;
 
 /// Connections at a time; a server has one client, and refuses others.
 const MAX_SESSIONS: usize = 16;
+/// The milliseconds to wait after a failure to accept a connection.
+const PAUSE: u16 = 200;
 
 /// Forward between VMMs and a server, and print every message
 ///
@@ -82,12 +85,14 @@ enum Color {
 
 impl Arguments {
     pub(crate) fn run(self) -> Result<(), Error> {
-        let tap = Arc::new(Tap::new(self.show()?, self.log()?));
         // Before any thread starts, so that all of them block the signals.
         let signals = signals()?;
-        let listener = Listener::bind(&self.listen)
-            .map_err(|source| Error::File { path: self.listen.clone(), source })?;
-        Proxy { server: self.server, once: self.once, tap, listener, signals }.run()
+        let tap = Arc::new(Tap::new(self.show()?, self.log()?));
+        let listener = Listener::bind(&self.listen).map_err(Error::device(&self.listen))?;
+        let proxy = Proxy { server: self.server, once: self.once, tap, listener, signals };
+        let ended = proxy.run();
+        proxy.tap.finish();
+        ended
     }
 
     fn show(&self) -> Result<Option<Show>, Error> {
@@ -99,8 +104,11 @@ impl Arguments {
         };
         let colours = if is_coloured { Colours::ANSI } else { Colours::default() };
         let (filter, json) = (self.filter.clone(), self.json);
-        let show = Show { filter, json, colours, registers, pending: Pending::default() };
-        Ok((!self.quiet).then_some(show))
+        if self.quiet {
+            return Ok(None);
+        }
+        let (printer, pending) = (Printer::start(json)?, Pending::default());
+        Ok(Some(Show { filter, json, colours, registers, pending, printer }))
     }
 
     fn log(&self) -> Result<Option<Writer<File>>, Error> {
@@ -136,8 +144,10 @@ impl Proxy {
     fn run(&self) -> Result<(), Error> {
         let ended = Arc::new(EventFd::new().map_err(io::Error::from)?);
         let (mut running, mut connection) = (0, 0);
+        let mut pause = None;
         loop {
-            let [signal, client, end] = self.wait(&ended, running < MAX_SESSIONS)?;
+            let [signal, client, end] = self.wait(&ended, running < MAX_SESSIONS, pause)?;
+            pause = None;
             if signal {
                 return Ok(());
             }
@@ -148,23 +158,42 @@ impl Proxy {
                 }
             }
             if client {
-                let (client, _) = self.listener.socket().accept()?;
-                (running, connection) = (running + 1, connection + 1);
-                self.start(connection, client, &ended)?;
+                match self.accept(connection + 1, &ended) {
+                    Ok(true) => (running, connection) = (running + 1, connection + 1),
+                    Ok(false) => {}
+                    Err(error) => {
+                        // The other connections go on.
+                        eprintln!("vfu: a connection cannot be accepted: {error}");
+                        pause = Some(PAUSE.into());
+                    }
+                }
             }
         }
     }
 
-    /// Waits for a signal, a client, and the end of one.
-    fn wait(&self, ended: &EventFd, accepts: bool) -> io::Result<[bool; 3]> {
+    /// Waits for a signal, a client, and the end of one; during a pause not for a client.
+    fn wait(
+        &self,
+        ended: &EventFd,
+        accepts: bool,
+        pause: Option<PollTimeout>,
+    ) -> io::Result<[bool; 3]> {
+        let accepts = accepts && pause.is_none();
         let clients = if accepts { PollFlags::POLLIN } else { PollFlags::empty() };
         let mut fds = [
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.listener.socket().as_fd(), clients),
+            PollFd::new(self.listener.as_fd(), clients),
             PollFd::new(ended.as_fd(), PollFlags::POLLIN),
         ];
-        poll(&mut fds, PollTimeout::NONE)?;
+        poll(&mut fds, pause.unwrap_or(PollTimeout::NONE))?;
         Ok(fds.map(|fd| fd.revents().is_some_and(|events| !events.is_empty())))
+    }
+
+    /// Starts a connection, if there is one.
+    fn accept(&self, connection: u32, ended: &Arc<EventFd>) -> io::Result<bool> {
+        let Some(client) = self.listener.accept()? else { return Ok(false) };
+        self.start(connection, client, ended)?;
+        Ok(true)
     }
 
     fn start(&self, connection: u32, client: UnixStream, ended: &Arc<EventFd>) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! Prints what passes.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::time::Duration;
 
 use serde_json::json;
@@ -8,12 +8,13 @@ use serde_json::json;
 use super::filter::Filter;
 use super::line::{Colours, Line, Start};
 use super::pending::{Pending, Request};
+use super::printer::Printer;
 use crate::description::Description;
 use crate::descriptor::Descriptor;
 use crate::log::Route;
-use crate::message::{self, Decoded, Fields, Value};
+use crate::message::{self, Decoded};
 
-/// Prints messages, one a line.
+/// Prints messages, one a line, whenever the terminal takes them.
 #[derive(Debug)]
 pub(super) struct Show {
     pub(super) filter: Filter,
@@ -21,6 +22,7 @@ pub(super) struct Show {
     pub(super) colours: Colours,
     pub(super) registers: Option<Description>,
     pub(super) pending: Pending,
+    pub(super) printer: Printer,
 }
 
 impl Show {
@@ -33,7 +35,9 @@ impl Show {
         descriptors: &[Descriptor],
     ) -> io::Result<()> {
         let mut message = message::decode(bytes);
-        self.name_registers(&mut message.fields);
+        if let Some(registers) = &self.registers {
+            registers.name_registers(&mut message.fields);
+        }
         let request =
             if message.is_reply() { self.pending.take(route, message.id()) } else { None };
         let is_accepted = self.filter.accepts(message.command())
@@ -46,9 +50,9 @@ impl Show {
         let is_shown = is_accepted && (!self.filter.errors || is_error(&message));
         if is_shown {
             if let Some(request) = request.and_then(|request| request.line) {
-                print(&request)?;
+                self.printer.print(&request);
             }
-            print(&self.format(&line)?)?;
+            self.printer.print(&self.format(&line)?);
         }
         if !message.is_reply() && !message.header.no_reply() {
             let is_kept = is_accepted && !is_shown;
@@ -59,7 +63,7 @@ impl Show {
     }
 
     /// Prints what happened beside the messages.
-    pub(super) fn note(&self, time: Duration, route: Route, note: &str) -> io::Result<()> {
+    pub(super) fn note(&self, time: Duration, route: Route, note: &str) {
         if self.json {
             let note = json!({
                 "time": time.as_secs_f64(),
@@ -68,38 +72,16 @@ impl Show {
                 "twin": route.is_twin,
                 "note": note,
             });
-            return print(&note.to_string());
+            return self.printer.print(&note.to_string());
         }
-        print(&format!("{}{note}", Start(time, route, self.colours)))
+        self.printer.print(&format!("{}{note}", Start(time, route, self.colours)));
     }
 
     fn format(&self, line: &Line<'_>) -> io::Result<String> {
         Ok(if self.json { line.json()? } else { line.text(self.colours) })
     }
-
-    /// Adds the names of the registers that an access refers to.
-    fn name_registers(&self, fields: &mut Fields) {
-        let Some(description) = &self.registers else { return };
-        for field in &mut fields.0 {
-            if let Value::List(entries) = &mut field.value {
-                for entry in entries {
-                    self.name_registers(entry);
-                }
-            }
-        }
-        let Some(Value::Name(region)) = fields.get("region") else { return };
-        let is_access = fields.get("count").is_some();
-        let Some(offset) = fields.number("offset").filter(|_| is_access) else { return };
-        if let Some(name) = description.name_at(region, offset) {
-            fields.push("register", Value::Name(name));
-        }
-    }
 }
 
 fn is_error(message: &Decoded) -> bool {
     message.problem.is_some() || message.is_reply() && message.header.errno().is_some()
-}
-
-fn print(line: &str) -> io::Result<()> {
-    writeln!(io::stdout(), "{line}")
 }

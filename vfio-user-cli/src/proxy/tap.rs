@@ -30,13 +30,13 @@ impl Tap {
     pub(super) fn connected(&self, connection: u32) {
         let route = Route { connection, is_twin: false, from: Sender::Client };
         let (time, mut sinks) = self.now();
-        sinks.show(|show| show.note(time, route, "connected"));
+        sinks.note(time, route, "connected");
         sinks.log(|| record(time, Kind::Connected, route, &[], &[]));
     }
 
     pub(super) fn message(&self, route: Route, bytes: &[u8], descriptors: &[Descriptor]) {
         let (time, mut sinks) = self.now();
-        sinks.show(|show| show.message(time, route, bytes, descriptors));
+        sinks.message(time, route, bytes, descriptors);
         sinks.log(|| record(time, Kind::Message, route, descriptors, bytes));
     }
 
@@ -44,7 +44,7 @@ impl Tap {
     pub(super) fn broken(&self, route: Route, bytes: &[u8], size: u32) {
         let (time, mut sinks) = self.now();
         let note = format!("malformed: a message of {size} bytes; later bytes are not decoded");
-        sinks.show(|show| show.note(time, route, &note));
+        sinks.note(time, route, &note);
         sinks.log(|| record(time, Kind::Unframed, route, &[], bytes));
     }
 
@@ -52,7 +52,7 @@ impl Tap {
     pub(super) fn unframed(&self, route: Route, bytes: &[u8]) {
         let (time, mut sinks) = self.now();
         let note = format!("malformed: {} bytes of no message", bytes.len());
-        sinks.show(|show| show.note(time, route, &note));
+        sinks.note(time, route, &note);
         for bytes in bytes.chunks(vfio_user::protocol::DRAIN_LIMIT) {
             sinks.log(|| record(time, Kind::Unframed, route, &[], bytes));
         }
@@ -60,17 +60,25 @@ impl Tap {
 
     pub(super) fn end(&self, route: Route) {
         let (time, mut sinks) = self.now();
-        sinks.show(|show| {
+        if let Some(show) = &mut sinks.show {
             show.pending.forget(route.connection);
-            show.note(time, route, "closed")
-        });
+        }
+        sinks.note(time, route, "closed");
         sinks.log(|| record(time, Kind::End, route, &[], &[]));
     }
 
     /// Nothing can be forwarded any more.
     pub(super) fn failed(&self, route: Route, error: &io::Error) {
-        let (time, mut sinks) = self.now();
-        sinks.show(|show| show.note(time, route, &format!("failed: {error}")));
+        let (time, sinks) = self.now();
+        sinks.note(time, route, &format!("failed: {error}"));
+    }
+
+    /// Waits until everything is printed, but not for a terminal that takes nothing.
+    pub(super) fn finish(&self) {
+        let printer = self.now().1.show.as_ref().map(|show| show.printer.clone());
+        if let Some(printer) = printer {
+            printer.finish();
+        }
     }
 
     fn now(&self) -> (Duration, MutexGuard<'_, Sinks>) {
@@ -80,11 +88,18 @@ impl Tap {
 }
 
 impl Sinks {
-    /// Prints, until that fails: what is forwarded does not depend on it.
-    fn show(&mut self, print: impl FnOnce(&mut Show) -> io::Result<()>) {
-        if let Some(Err(error)) = self.show.as_mut().map(print) {
+    fn message(&mut self, time: Duration, route: Route, bytes: &[u8], fds: &[Descriptor]) {
+        if let Some(Err(error)) =
+            self.show.as_mut().map(|show| show.message(time, route, bytes, fds))
+        {
             eprintln!("vfu: nothing more is printed: {error}");
             self.show = None;
+        }
+    }
+
+    fn note(&self, time: Duration, route: Route, note: &str) {
+        if let Some(show) = &self.show {
+            show.note(time, route, note);
         }
     }
 

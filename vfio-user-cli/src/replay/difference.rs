@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::link::Stop;
+use crate::description::Description;
 use crate::message::{Decoded, Fields, Value};
 
 /// A message of the server that is not that of the log.
@@ -55,10 +56,13 @@ pub(super) enum What {
 }
 
 impl About {
-    pub(super) fn message(message: &Decoded) -> Self {
+    pub(super) fn message(message: &Decoded, registers: Option<&Description>) -> Self {
         let is_short = |value: &Value| !matches!(value, Value::Data(_) | Value::Json(_));
         let fields = message.fields.0.iter().filter(|field| is_short(&field.value));
-        let fields = Fields(fields.cloned().collect());
+        let mut fields = Fields(fields.cloned().collect());
+        if let Some(registers) = registers {
+            registers.name_registers(&mut fields);
+        }
         About { command: message.command().to_string(), fields }
     }
 

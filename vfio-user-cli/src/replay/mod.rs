@@ -25,6 +25,7 @@ use self::link::Link;
 use self::player::Player;
 use self::report::Report;
 use self::server::Server;
+use crate::description::Description;
 use crate::error::Error;
 use crate::log::{LogError, Reader, Record, Sender};
 use crate::recording;
@@ -67,6 +68,9 @@ struct Options {
     /// fields (`data`)
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     ignore: Vec<Ignored>,
+    /// Print the names of registers, of this output of `--describe=json`
+    #[arg(long, value_name = "FILE")]
+    describe: Option<PathBuf>,
     /// Send each message no earlier than in the log, for devices with timers
     #[arg(long)]
     timed: bool,
@@ -89,6 +93,7 @@ impl Options {
             ("--json", self.json),
             ("--all", self.all),
             ("--ignore", !self.ignore.is_empty()),
+            ("--describe", self.describe.is_some()),
             ("--timed", self.timed),
             ("--connection", self.connection.is_some()),
             ("--timeout", self.timeout.is_some()),
@@ -108,13 +113,16 @@ impl Arguments {
         };
         let file = File::open(&self.log).map_err(|error| failed(error.into()))?;
         let mut log = Reader::new(BufReader::new(file)).map_err(failed)?;
-        let Options { json, all, ref ignore, timed, connection, timeout } = self.options;
+        let Options { json, all, ref ignore, ref describe, timed, connection, timeout } =
+            self.options;
+        let registers = describe.as_deref().map(Description::open).transpose()?;
         let server = match &self.socket {
             Some(socket) => Server::at(socket),
             None => Server::start(&self.program)?,
         };
         let timeout = timeout.unwrap_or(Options::TIMEOUT);
-        let mut player = Player::new(Link::new(server.connect()?, timeout), ignore);
+        let link = Link::new(server.connect()?, timeout);
+        let mut player = Player::new(link, ignore, registers.as_ref());
         let connection = connection.unwrap_or(Options::CONNECTION);
         let mut report = Report::new(&self.log, connection, json);
         let mut clock = Clock { is_waited_for: timed, start: None };

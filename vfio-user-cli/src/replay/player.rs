@@ -12,6 +12,7 @@ use super::ignore::Ignored;
 use super::link::{Link, Stop};
 use super::resources::replace;
 use super::stream::Arrived;
+use crate::description::Description;
 use crate::descriptor::Descriptor;
 use crate::log::{Kind, Record, Sender};
 use crate::message::{self, Decoded};
@@ -20,6 +21,7 @@ use crate::message::{self, Decoded};
 pub(super) struct Player<'a> {
     link: Link,
     ignored: &'a [Ignored],
+    registers: Option<&'a Description>,
     /// The client's commands that wait for a reply, by id.
     requests: HashMap<u16, VecDeque<Decoded>>,
     /// The server's commands that wait for a reply, by their ids in the log.
@@ -46,10 +48,15 @@ pub(super) struct Outcome {
 }
 
 impl<'a> Player<'a> {
-    pub(super) fn new(link: Link, ignored: &'a [Ignored]) -> Self {
+    pub(super) fn new(
+        link: Link,
+        ignored: &'a [Ignored],
+        registers: Option<&'a Description>,
+    ) -> Self {
         Player {
             link,
             ignored,
+            registers,
             requests: HashMap::new(),
             commands: HashMap::new(),
             outcome: Outcome::default(),
@@ -76,7 +83,7 @@ impl<'a> Player<'a> {
             (Kind::Message, Sender::Server) => self.expect(record)?,
             (Kind::Unframed, Sender::Client) => {
                 let sent = self.link.send(record.route.is_twin, &record.body, &[]);
-                self.sent(sent, || About::other("bytes of no message"))?
+                self.sent(sent, &About::other("bytes of no message"))?
             }
             (Kind::End, _) if record.route.is_twin => Vec::new(),
             (Kind::End, Sender::Client) => self.close()?,
@@ -96,7 +103,7 @@ impl<'a> Player<'a> {
             // A client may close the connection without the replies to its last requests.
             let request = message.is_reply().then(|| self.request(message.id())).flatten();
             if request.is_none() && !self.is_ignored(message) {
-                found.extend(self.differences(&About::message(message), [What::Surplus]));
+                found.extend(self.differences(&self.about(message), [What::Surplus]));
             }
         }
         self.outcome.differences += found.len() as u64;
@@ -114,7 +121,8 @@ impl<'a> Player<'a> {
         let files = record.descriptors.iter().filter(|fd| matches!(fd, Descriptor::File(_)));
         self.outcome.files += files.count() as u64;
         let sent = self.link.send(record.route.is_twin, &record.body, &fds);
-        let found = self.sent(sent, || About::message(&message))?;
+        let about = self.about(&message);
+        let found = self.sent(sent, &about)?;
         if !message.header.no_reply() {
             self.requests.entry(message.id()).or_default().push_back(message);
         }
@@ -129,18 +137,14 @@ impl<'a> Player<'a> {
         let mut reply = record.body.clone();
         reply[..2].copy_from_slice(&command.id.to_le_bytes());
         let sent = self.link.send(command.is_twin, &reply, &[]);
-        self.sent(sent, || About::message(message))
+        self.sent(sent, &self.about(message))
     }
 
     /// Returns the difference of a message that cannot be sent.
-    fn sent(
-        &mut self,
-        sent: Result<(), Stop>,
-        about: impl FnOnce() -> About,
-    ) -> io::Result<Vec<Difference>> {
+    fn sent(&mut self, sent: Result<(), Stop>, about: &About) -> io::Result<Vec<Difference>> {
         let Err(stop) = sent else { return Ok(Vec::new()) };
         self.is_over = true;
-        Ok(self.differences(&about(), [What::of(stop, What::Untaken)?]))
+        Ok(self.differences(about, [What::of(stop, What::Untaken)?]))
     }
 
     /// Compares a message of the log with the one that the server sends.
@@ -163,7 +167,7 @@ impl<'a> Player<'a> {
             let server = (&arrived.message, &descriptors[..]);
             compare((&expected, &record.descriptors), server, self.ignored)
         };
-        let found = self.differences(&About::message(about), found);
+        let found = self.differences(&self.about(about), found);
         self.keep(&expected, arrived, is_twin);
         Ok(found)
     }
@@ -178,9 +182,9 @@ impl<'a> Player<'a> {
     ) -> io::Result<Vec<Difference>> {
         self.is_over = expected.is_reply() || !matches!(stop, Stop::Late);
         let other = expected.is_reply().then(|| self.link.take(|_| true)).flatten();
-        let other = other.map(|(other, _)| name(&other.message));
+        let other = other.map(|(other, _)| self.name(&other.message));
         let what = What::of(stop, What::Missing { server: other })?;
-        Ok(self.differences(&About::message(about), [what]))
+        Ok(self.differences(&self.about(about), [what]))
     }
 
     /// Keeps what a message of the server is needed for: its id, or the second socket.
@@ -206,7 +210,7 @@ impl<'a> Player<'a> {
 
     fn close(&mut self) -> io::Result<Vec<Difference>> {
         let marked = self.link.mark();
-        let found = self.sent(marked, || About::other("the end"))?;
+        let found = self.sent(marked, &About::other("the end"))?;
         self.link.close();
         Ok(found)
     }
@@ -226,19 +230,23 @@ impl<'a> Player<'a> {
         self.ignored.iter().any(|ignored| ignored.is_message(message))
     }
 
+    fn about(&self, message: &Decoded) -> About {
+        About::message(message, self.registers)
+    }
+
+    /// Returns what a message is called that has arrived in place of another one.
+    fn name(&self, message: &Decoded) -> String {
+        let about = self.about(message);
+        if message.is_reply() {
+            format!("a reply to {about}, of id {}", message.id())
+        } else {
+            about.to_string()
+        }
+    }
+
     fn differences(&self, about: &About, found: impl IntoIterator<Item = What>) -> Vec<Difference> {
         let (number, time) = (self.outcome.messages, self.time);
         let difference = |what| Difference { number, time, about: about.clone(), what };
         found.into_iter().map(difference).collect()
-    }
-}
-
-/// Returns what a message is called that has arrived in place of another one.
-fn name(message: &Decoded) -> String {
-    let about = About::message(message);
-    if message.is_reply() {
-        format!("a reply to {about}, of id {}", message.id())
-    } else {
-        about.to_string()
     }
 }

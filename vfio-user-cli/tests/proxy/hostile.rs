@@ -1,9 +1,10 @@
 //! Bytes of no protocol, both ways.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use vfio_user::EventFd;
 use vfio_user_tests::raw::RawClient;
 use vfio_user_tests::{PATIENCE, files, wire};
 
-use crate::Proxy;
+use crate::{Proxy, VFU};
 
 /// A proxy with a test at both ends.
 struct Between {
@@ -159,6 +160,63 @@ fn a_peer_that_does_not_read_stops_the_other_one() {
             received += 1;
         }
     }
+    proxy.finish();
+}
+
+/// A pipe that is not read takes 64 KiB. The lines are printed once it is read.
+#[test]
+fn an_output_that_takes_nothing_stops_no_message() {
+    const MESSAGES: u16 = 5000;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let proxy = Proxy::start_as(Command::new(VFU), &path, &[], Some(writer.into()));
+    let client = RawClient::connect(&proxy.socket());
+    let server = RawClient::new(listener.accept().unwrap().0);
+    for id in 0..MESSAGES {
+        passes(&client, &server, &wire::message(id, wire::command::RESET, 0, &[]));
+    }
+    let lines = thread::spawn(move || {
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        text.lines().filter(|line| line.contains("RESET")).count()
+    });
+    proxy.finish();
+    assert_eq!(lines.join().unwrap(), usize::from(MESSAGES));
+}
+
+#[test]
+fn connections_go_on_where_no_more_can_be_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let message = wire::message(1, wire::command::RESET, 0, &[]);
+    let limit = {
+        let proxy = Proxy::start(&path, &["--quiet"]);
+        let client = RawClient::connect(&proxy.socket());
+        let server = RawClient::new(listener.accept().unwrap().0);
+        passes(&client, &server, &message);
+        proxy.next_descriptor()
+    };
+    // Enough for one connection.
+    let limited = format!("ulimit -n {limit}; exec \"$0\" \"$@\"");
+    let mut command = Command::new("sh");
+    command.args(["-c", &limited, VFU]).stderr(Stdio::piped());
+    let mut proxy = Proxy::start_as(command, &path, &["--quiet"], None);
+    let client = RawClient::connect(&proxy.socket());
+    let server = RawClient::new(listener.accept().unwrap().0);
+    let waiting = RawClient::connect(&proxy.socket());
+    let errors = proxy.child.stderr.take().unwrap();
+    assert!(files::is_readable(&errors, PATIENCE));
+    let mut errors = BufReader::new(errors);
+    let mut error = String::new();
+    errors.read_line(&mut error).unwrap();
+    assert!(error.contains("a connection cannot be accepted"), "{error}");
+    passes(&client, &server, &message);
+    drop((client, server));
+    let server = RawClient::new(listener.accept().unwrap().0);
+    passes(&waiting, &server, &message);
     proxy.finish();
 }
 

@@ -19,6 +19,8 @@ use tempfile::TempDir;
 use vfio_user::client::{AttachOptions, Client};
 use vfio_user_tests::PATIENCE;
 
+const VFU: &str = env!("CARGO_BIN_EXE_vfu");
+
 /// A proxy in a process. Dropping this kills it.
 struct Proxy {
     child: Child,
@@ -28,18 +30,21 @@ struct Proxy {
 impl Proxy {
     /// Starts a proxy in front of a server, and waits until it listens.
     fn start(server: &Path, options: &[&str]) -> Self {
+        Self::start_as(Command::new(VFU), server, options, None)
+    }
+
+    /// Starts a proxy as this command, with another output than the file that is read later.
+    fn start_as(
+        mut command: Command,
+        server: &Path,
+        options: &[&str],
+        output: Option<Stdio>,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("folder");
-        let output = File::create(folder.path().join("output")).expect("file");
-        let child = Command::new(env!("CARGO_BIN_EXE_vfu"))
-            .arg("proxy")
-            .arg(folder.path().join("proxy.sock"))
-            .arg(server)
-            .args(options)
-            .stdin(Stdio::null())
-            .stdout(output)
-            .spawn()
-            .expect("it runs");
-        let proxy = Proxy { child, folder };
+        let file = File::create(folder.path().join("output")).expect("file");
+        command.arg("proxy").arg(folder.path().join("proxy.sock")).arg(server).args(options);
+        command.stdin(Stdio::null()).stdout(output.unwrap_or(file.into()));
+        let proxy = Proxy { child: command.spawn().expect("it runs"), folder };
         proxy.wait("it listens", || proxy.socket().exists());
         proxy
     }
@@ -76,6 +81,12 @@ impl Proxy {
     /// Returns the number of its open descriptors.
     fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs").count()
+    }
+
+    /// Returns the number that its next descriptor gets.
+    fn next_descriptor(&self) -> u32 {
+        let folder = PathBuf::from(format!("/proc/{}/fd", self.child.id()));
+        (0..1024).find(|fd| !folder.join(fd.to_string()).is_symlink()).expect("a number is free")
     }
 
     /// Ends it by a signal, and returns what it has printed.

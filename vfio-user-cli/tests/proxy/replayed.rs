@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use vfio_user::EventFd;
 use vfio_user::client::{Client, DmaMapping};
 use vfio_user::protocol::{DmaMapFlags, IrqIndex, RegionIndex};
+use vfio_user::{EventFd, PciDevice as _};
 use vfio_user_tests::serve::Running;
 use vfio_user_tests::{PATIENCE, files};
 
@@ -156,6 +156,18 @@ fn the_first_difference_of_another_device_is_named() {
 }
 
 #[test]
+fn registers_are_named_in_differences() {
+    let log = log(|client| drop(client.region(RegionIndex::Bar0).read::<u32>(Card::STATUS)));
+    let description = log.path.with_file_name("card.json");
+    fs::write(&description, vfio_user::describe::json(&Card::DESCRIPTOR)).unwrap();
+    let changed = Running::at_path(|| Card::with_status(5));
+    let describe = format!("--describe={}", description.display());
+    let text = printed(&replay(&log.path, &changed, &[&describe]), 1);
+    let difference = "REGION_READ region=bar0 offset=0x0 count=4 register=status: data: ";
+    assert!(text.contains(difference), "{text}");
+}
+
+#[test]
 fn a_server_that_leaves_or_is_silent_is_a_difference() {
     let log = log(|_| {});
     let folder = tempfile::tempdir().unwrap();
@@ -222,7 +234,7 @@ fn changed_logs_are_played_or_refused() {
         let at = 16 + change * 7919 % (bytes.len() - 16);
         changed[at] ^= 1 << (change % 8);
         fs::write(&log.path, &changed).unwrap();
-        let output = replay(&log.path, &card(), &["--timeout=0.2", "--all"]);
+        let output = replay(&log.path, &card(), &["--timeout=0.5", "--all"]);
         let code = usize::try_from(output.status.code().expect("no signal")).unwrap();
         assert!(code < 3, "{output:?}");
         outcomes[code] += 1;
