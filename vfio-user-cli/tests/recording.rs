@@ -1,8 +1,9 @@
-//! `vfu replay` and `vfu shrink` of recordings. This program is the device program, too: by the
-//! name of the link that starts it, with a fault or without.
+//! `vfu replay` and `vfu shrink` of recordings, and `vfu conform` of programs. This program is the
+//! device program, too: by the name of the link that starts it, with a fault or without.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{env, fs};
@@ -38,16 +39,27 @@ fn main() -> vfio_user::Result<()> {
     let program = env::args_os().next().map(PathBuf::from).unwrap_or_default();
     match program.file_name().and_then(OsStr::to_str) {
         Some("good") => vfio_user::main(Meter::default),
+        Some("crashes") => crash_at_a_connection(),
         Some("bad") => vfio_user::main(|| Meter { is_bad: true, ..Meter::default() }),
         _ => {
             a_program_replays_its_recording();
             options_of_logs_are_refused_for_recordings();
             a_recording_shrinks_to_what_shows_the_fault();
             what_cannot_be_shrunk_is_said();
-            println!("4 tests passed");
+            a_program_is_started_for_each_check();
+            a_crash_is_found();
+            println!("6 tests passed");
             Ok(())
         }
     }
+}
+
+/// Listens at the last argument, `--socket-path=PATH`.
+fn crash_at_a_connection() -> ! {
+    let option = env::args().next_back().unwrap();
+    let path = option.strip_prefix("--socket-path=").unwrap();
+    UnixListener::bind(path).unwrap().accept().unwrap();
+    panic!("as planned");
 }
 
 /// A recording, and links to the device programs.
@@ -59,6 +71,7 @@ impl Files {
         let this = env::current_exe().unwrap();
         symlink(&this, files.path("good")).unwrap();
         symlink(&this, files.path("bad")).unwrap();
+        symlink(&this, files.path("crashes")).unwrap();
         record(Meter::default(), &files.path("meter.rec"), |meter| {
             let bar = meter.bar(0).unwrap();
             for value in 1..=20_u32 {
@@ -77,7 +90,7 @@ impl Files {
     fn vfu(&self, arguments: &str) -> (Option<i32>, String) {
         let mut vfu = Command::new(env!("CARGO_BIN_EXE_vfu"));
         let arguments = arguments.split(' ').map(|one| match one {
-            "good" | "bad" => self.path(one),
+            "good" | "bad" | "crashes" => self.path(one),
             other => PathBuf::from(other),
         });
         let Output { status, stdout, stderr } =
@@ -104,7 +117,15 @@ fn a_program_replays_its_recording() {
 
 fn options_of_logs_are_refused_for_recordings() {
     let files = Files::new();
-    for option in ["--json", "--all", "--ignore=data", "--timed", "--connection=1", "--timeout=5"] {
+    for option in [
+        "--json",
+        "--all",
+        "--ignore=data",
+        "--timed",
+        "--connection=1",
+        "--timeout=5",
+        "--describe=x",
+    ] {
         let name = option.split('=').next().unwrap();
         let refused = files.vfu(&format!("replay meter.rec {option} -- good"));
         assert_ends(refused, 2, &format!("meter.rec: {name} is for logs of `vfu proxy`"));
@@ -135,4 +156,16 @@ fn what_cannot_be_shrunk_is_said() {
     assert_ends(files.vfu("shrink text -o small.rec -- bad"), 2, "text: this is no recording");
     assert_ends(files.vfu("shrink meter.rec -o small.rec -- false"), 2, "it ended with");
     assert!(!files.path("small.rec").exists());
+}
+
+fn a_program_is_started_for_each_check() {
+    let files = Files::new();
+    let conform = files.vfu("conform --only=version-short --only=read --timeout=20 -- good");
+    assert_ends(conform, 0, "2 passed, 0 failed");
+}
+
+fn a_crash_is_found() {
+    let files = Files::new();
+    let conform = files.vfu("conform --only=life-silent-client --timeout=20 -- crashes");
+    assert_ends(conform, 1, "the server crashes: exit status: 101");
 }

@@ -31,28 +31,10 @@ fn request(command: Command, reader: &mut Reader<'_>) -> Result<(), Problem> {
         Command::Version => version(reader),
         Command::DmaMap => dma_map(reader),
         Command::DmaUnmap => dma_unmap(reader, MessageType::Command),
-        Command::DeviceGetInfo => {
-            let info: DeviceInfo = reader.take()?;
-            reader.count("argsz", info.argsz.get());
-            Ok(())
-        }
-        Command::DeviceGetRegionInfo => {
-            let info: RegionInfo = reader.take()?;
-            reader.count("argsz", info.argsz.get());
-            reader.region(info.index.get());
-            Ok(())
-        }
-        Command::DeviceGetRegionIoFds => {
-            let io_fds: RegionIoFds = reader.take()?;
-            reader.count("argsz", io_fds.argsz.get());
-            reader.region(io_fds.index.get());
-            Ok(())
-        }
-        Command::DeviceGetIrqInfo => {
-            let info: IrqInfo = reader.take()?;
-            reader.irq(info.index.get());
-            Ok(())
-        }
+        Command::DeviceGetInfo
+        | Command::DeviceGetRegionInfo
+        | Command::DeviceGetRegionIoFds
+        | Command::DeviceGetIrqInfo => question(command, reader),
         Command::DeviceSetIrqs => set_irqs(reader),
         Command::RegionRead => region_access(reader).map(drop),
         Command::RegionWrite => {
@@ -73,6 +55,31 @@ fn request(command: Command, reader: &mut Reader<'_>) -> Result<(), Problem> {
         }
         _ => Ok(()),
     }
+}
+
+/// A request for a description: what it is of, and the room for it.
+fn question(command: Command, reader: &mut Reader<'_>) -> Result<(), Problem> {
+    match command {
+        Command::DeviceGetInfo => {
+            let info: DeviceInfo = reader.take()?;
+            reader.count("argsz", info.argsz.get());
+        }
+        Command::DeviceGetRegionInfo => {
+            let info: RegionInfo = reader.take()?;
+            reader.count("argsz", info.argsz.get());
+            reader.region(info.index.get());
+        }
+        Command::DeviceGetRegionIoFds => {
+            let io_fds: RegionIoFds = reader.take()?;
+            reader.count("argsz", io_fds.argsz.get());
+            reader.region(io_fds.index.get());
+        }
+        _ => {
+            let info: IrqInfo = reader.take()?;
+            reader.irq(info.index.get());
+        }
+    }
+    Ok(())
 }
 
 fn reply(command: Command, reader: &mut Reader<'_>) -> Result<(), Problem> {

@@ -1,8 +1,5 @@
 //! What is checked, and how it is reported.
 
-use std::env;
-
-use vfio_user::Server;
 use vfio_user_tests::serve::Running;
 
 use crate::{Card, conform, conform_at, stdout};
@@ -41,55 +38,4 @@ fn wrong_arguments_are_refused() {
     let output = conform(&["--", "false"]);
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("the program ends: exit status: 1"), "{error}");
-}
-
-/// Runs this test as a program that is checked.
-fn program(test: &str) -> [String; 6] {
-    let own = env::current_exe().unwrap().into_os_string().into_string().unwrap();
-    [
-        "--".into(),
-        own,
-        "--exact".into(),
-        "--ignored".into(),
-        format!("options::{test}"),
-        "{}".into(),
-    ]
-}
-
-#[test]
-fn a_program_is_started_for_each_check() {
-    let program = program("serves_a_card");
-    let mut arguments = vec!["--only=version-short", "--only=read", "--timeout=20"];
-    arguments.extend(program.iter().map(String::as_str));
-    let output = conform(&arguments);
-    assert!(output.status.success(), "{}", stdout(&output));
-}
-
-#[test]
-fn a_crash_is_found() {
-    let program = program("crashes_at_a_connection");
-    let mut arguments = vec!["--only=life-silent-client", "--timeout=20"];
-    arguments.extend(program.iter().map(String::as_str));
-    let output = conform(&arguments);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stdout(&output).contains("the server crashes: exit status: 101"), "{output:?}");
-}
-
-/// The socket, which is the last argument.
-fn socket() -> String {
-    env::args().next_back().unwrap()
-}
-
-#[test]
-#[ignore = "a program for the tests above"]
-fn serves_a_card() {
-    Server::bind(socket()).unwrap().serve(Card::default).unwrap();
-}
-
-#[test]
-#[ignore = "a program for the tests above"]
-fn crashes_at_a_connection() {
-    let listener = std::os::unix::net::UnixListener::bind(socket()).unwrap();
-    listener.accept().unwrap();
-    panic!("as planned");
 }
