@@ -269,9 +269,22 @@ const _: () = {
     }
     const __DRIVEN: &__vfio_user::Descriptor = &__DESCRIPTOR;
     const __BAR_0: __vfio_user::Origin = __vfio_user::Origin::of_bar(__DRIVEN, 0);
-    const _: () = __vfio_user::enforce_driven(&__BAR_0, &__REGISTERS[0]);
-    const _: () = __vfio_user::enforce_driven(&__BAR_0, &__REGISTERS[1]);
-    const _: () = __vfio_user::enforce_driven(&__BAR_0, &__REGISTERS[2]);
+    const _: () = __vfio_user::enforce(
+        __vfio_user::check_driven(&__BAR_0, &__REGISTERS[0]),
+    );
+    const _: () = __vfio_user::enforce(
+        __vfio_user::check_driven(&__BAR_0, &__REGISTERS[1]),
+    );
+    const _: () = __vfio_user::enforce(
+        __vfio_user::check_driven(&__BAR_0, &__REGISTERS[2]),
+    );
+    const _: () = __vfio_user::enforce(
+        __vfio_user::check_driven_block(
+            &__BAR_0,
+            &__OWN_BLOCKS[0],
+            &<Queue as __vfio_user::HasDriver>::DRIVEN,
+        ),
+    );
     #[automatically_derived]
     #[allow(dead_code, private_interfaces)]
     impl<__B: __vfio_user::Bars> NicDriver<__B> {

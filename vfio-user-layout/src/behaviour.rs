@@ -165,6 +165,11 @@ impl LayoutError<'_> {
                 "access range {}..{} of BAR {} overlaps {}..{}",
                 &[Hex(one.0), Hex(one.1), Dec(bar as u64), Hex(other.0), Hex(other.1)],
             ),
+            Self::NotAlone { register, offset, bar } => Text::format(
+                "BAR {} accepts no access that reaches `{}` at {} alone; leave it out of the \
+                 driver: `driver = skip`",
+                &[Dec(bar as u64), Str(register), Hex(offset)],
+            ),
             _ => self.memory_text(),
         }
     }

@@ -249,6 +249,8 @@ pub enum LayoutError<'a> {
     AccessRangeOutside { start: u64, end: u64, bar: u8, size: u64 },
     /// Two parts of a BAR share bytes.
     AccessRangesOverlap { bar: u8, one: (u64, u64), other: (u64, u64) },
+    /// A driver cannot access a register: each access that the BAR accepts has other bytes too.
+    NotAlone { register: &'a str, offset: u64, bar: u8 },
     /// I/O ports cannot be mapped.
     SharedIo { bar: u8 },
     /// A shared part of a BAR has no bytes.

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use crate::dma::Dma;
 pub use crate::driver::Bars;
-pub use crate::driver::origin::{HasDriver, Origin};
+pub use crate::driver::driven::{Driven, HasDriver, check_driven, check_driven_block};
+pub use crate::driver::origin::Origin;
 use crate::interrupt::Interrupts;
 use crate::layout;
 pub use crate::layout::{
@@ -103,20 +104,6 @@ pub const fn enforce_block_migrates(state: Option<StateLayout>) {
     assert!(
         state.is_some(),
         "this block does not migrate, so its device cannot: `#[migrate(none)]` on the device"
-    );
-}
-
-/// Stops the build if no access of a driver reaches a register alone.
-///
-/// # Panics
-///
-/// With the rule's text.
-#[track_caller]
-pub const fn enforce_driven(origin: &Origin, register: &Register) {
-    assert!(
-        origin.reaches(register),
-        "the BAR accepts no access that reaches this register alone: leave it out of the driver \
-         with `driver = skip`"
     );
 }
 

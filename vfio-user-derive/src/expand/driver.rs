@@ -1,10 +1,11 @@
 //! Generates a driver: a type with a method for every access to every register.
 
-use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::Visibility;
 use syn::spanned::Spanned as _;
 
+use super::tokens::enforce;
 use crate::ast::{BlockField, Device, Register};
 use crate::driver::{Access, Method};
 
@@ -51,7 +52,7 @@ fn of_device(device: &Device<'_>, driver: &Ident) -> TokenStream {
     quote! {
         const __DRIVEN: &__vfio_user::Descriptor = &__DESCRIPTOR;
         #(#origins)*
-        #(#reached)*
+        #reached
 
         #[automatically_derived]
         #[allow(dead_code, private_interfaces)]
@@ -78,6 +79,7 @@ fn of_device(device: &Device<'_>, driver: &Ident) -> TokenStream {
 
 fn of_block(block: &Device<'_>, driver: &Ident) -> TokenStream {
     let ident = block.ident;
+    let accessed = driven(block);
     let methods = methods(block, &quote!(&mut *self.__bars));
     quote! {
         #[automatically_derived]
@@ -90,6 +92,7 @@ fn of_block(block: &Device<'_>, driver: &Ident) -> TokenStream {
         impl __vfio_user::HasDriver for #ident {
             type Driver<'__a, __B: __vfio_user::Bars + ?::core::marker::Sized + '__a> =
                 #driver<'__a, __B>;
+            const DRIVEN: __vfio_user::Driven = #accessed;
             fn driver<__B: __vfio_user::Bars + ?::core::marker::Sized>(
                 bars: &mut __B,
                 origin: __vfio_user::Origin,
@@ -117,19 +120,38 @@ fn origins(device: &Device<'_>) -> Vec<TokenStream> {
     bars.into_iter().map(origin).collect()
 }
 
-/// Checks that accesses reach each register alone.
-fn reached(device: &Device<'_>) -> Vec<TokenStream> {
-    let registers = device.driven().filter(|(_, register)| !register.methods().is_empty());
-    let checks = registers.map(|(index, register)| {
+/// Checks that accesses reach each register alone, in blocks too.
+fn reached(device: &Device<'_>) -> TokenStream {
+    let registers = with_methods(device).map(|(index, register)| {
         let origin = origin(device, device.bar_of(register));
-        let (index, span) = (Literal::usize_unsuffixed(index), register.field.span());
-        let function = quote_spanned!(span=> __vfio_user::enforce_driven);
-        let mut arguments =
-            Group::new(Delimiter::Parenthesis, quote!(&#origin, &__REGISTERS[#index]));
-        arguments.set_span(span);
-        quote!(const _: () = #function #arguments;)
+        let check = quote!(__vfio_user::check_driven(&#origin, &__REGISTERS[#index]));
+        enforce(register.field, check)
     });
-    checks.collect()
+    let blocks = device.driven_blocks().map(|(index, field)| {
+        let origin = origin(device, device.bar_or_default(field.block.bar.as_ref()));
+        let (index, driven) =
+            (Literal::usize_unsuffixed(index), of_block_driver(field, quote!(DRIVEN)));
+        let block = quote!(&__OWN_BLOCKS[#index], &#driven);
+        enforce(field.field, quote!(__vfio_user::check_driven_block(&#origin, #block)))
+    });
+    quote!(#(#registers)* #(#blocks)*)
+}
+
+/// What the driver of a block accesses: the device that has the block checks it.
+fn driven(block: &Device<'_>) -> TokenStream {
+    let registers = with_methods(block).map(|(index, _)| quote!(&__REGISTERS[#index]));
+    let blocks = block.driven_blocks().map(|(index, field)| {
+        let (index, inner) =
+            (Literal::usize_unsuffixed(index), of_block_driver(field, quote!(DRIVEN)));
+        quote!((&__OWN_BLOCKS[#index], &#inner))
+    });
+    quote!(__vfio_user::Driven { registers: &[#(#registers),*], blocks: &[#(#blocks),*] })
+}
+
+/// Returns the registers that the driver has methods for, each with its index.
+fn with_methods<'a>(device: &'a Device<'_>) -> impl Iterator<Item = (Literal, &'a Register<'a>)> {
+    let registers = device.driven().filter(|(_, register)| !register.methods().is_empty());
+    registers.map(|(index, register)| (Literal::usize_unsuffixed(index), register))
 }
 
 fn origin_of_bar(bar: u8) -> Ident {
@@ -201,7 +223,8 @@ fn element(
     field: &BlockField<'_>,
 ) -> TokenStream {
     let name = field.field;
-    let block = block_driver(field);
+    let ty = of_block_driver(field, quote!(Driver<'_, __B>));
+    let create = of_block_driver(field, quote!(driver));
     let origin = origin(device, device.bar_or_default(field.block.bar.as_ref()));
     let block_at = Literal::usize_unsuffixed(place);
     let is_array = field.length.is_some() && field.block.select.is_none();
@@ -211,18 +234,21 @@ fn element(
     quote! {
         #(#[doc = #docs])*
         #[track_caller]
-        pub fn #name(&mut self, #index) -> #block::Driver<'_, __B> {
-            #block::driver(#bars, #origin.within(&__OWN_BLOCKS[#block_at], #at))
+        pub fn #name(&mut self, #index) -> #ty {
+            #create(#bars, #origin.within(&__OWN_BLOCKS[#block_at], #at))
         }
     }
 }
 
-/// The trait of a block that has a driver, always in this form: the compiler reports equal errors
-/// once.
-fn block_driver(field: &BlockField<'_>) -> TokenStream {
-    let ty = field.ty;
-    let at = Span::call_site().located_at(ty.span());
-    quote_spanned!(at=> <#ty as __vfio_user::HasDriver>)
+/// An item of the trait of a block that has a driver, at the type of the field: the compiler
+/// reports equal errors at one place once.
+fn of_block_driver(field: &BlockField<'_>, item: TokenStream) -> TokenStream {
+    let (ty, span) = (field.ty, field.ty.span());
+    let item = item.into_iter().map(|mut token| {
+        token.set_span(span);
+        token
+    });
+    quote_spanned!(span=> <#ty as __vfio_user::HasDriver>::#(#item)*)
 }
 
 fn docs(register: &Register<'_>, access: Access) -> Vec<String> {

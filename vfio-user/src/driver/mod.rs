@@ -59,6 +59,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub(crate) mod driven;
 pub(crate) mod origin;
 
 pub use crate::layout::driver::{Bars, Width};

@@ -5,28 +5,13 @@ use crate::layout::BarKind;
 use crate::layout::policy::OnWrite;
 use crate::model::{Bar, Block, Commit, Descriptor, Register, RegisterValue};
 
-/// A block of registers that has a driver.
-#[diagnostic::on_unimplemented(
-    message = "block `{Self}` has no driver",
-    label = "the driver of the device cannot reach its registers",
-    note = "name one where the block is declared: `#[block(driver = ..)]`; or leave the block out \
-            of the device's driver: `driver = skip` in the attribute of the field"
-)]
-pub trait HasDriver {
-    /// The driver of an element, over BARs that it borrows.
-    type Driver<'a, B: Bars + ?Sized + 'a>;
-
-    /// Returns the driver of the element at this place.
-    fn driver<B: Bars + ?Sized>(bars: &mut B, origin: Origin) -> Self::Driver<'_, B>;
-}
-
 /// The place from which the offsets of registers count: the start of a BAR, or of an element of a
 /// block in it.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin {
-    bar: u8,
-    offset: u64,
-    rules: Bar,
+    pub(super) bar: u8,
+    pub(super) offset: u64,
+    pub(super) rules: Bar,
 }
 
 impl Origin {
@@ -49,6 +34,10 @@ impl Origin {
     #[track_caller]
     pub fn within(self, block: &Block, element: usize) -> Self {
         expect_element(block.name(), element, block.extent().count);
+        self.of_element(block, element)
+    }
+
+    pub(super) const fn of_element(self, block: &Block, element: usize) -> Self {
         Origin { offset: self.offset + block.offset_of(element), ..self }
     }
 
@@ -193,7 +182,7 @@ impl Origin {
     }
 
     /// Returns the size of the largest access that reaches the register alone.
-    const fn largest(&self, register: &Register, offset: u64) -> Option<u8> {
+    pub(super) const fn largest(&self, register: &Register, offset: u64) -> Option<u8> {
         let (accepted, mut size) = (self.rules.sizes_at(offset), register.width());
         while size > 0 {
             if accepted.contains(size as usize) && register.access_sizes() & size != 0 {
@@ -202,14 +191,6 @@ impl Origin {
             size /= 2;
         }
         None
-    }
-
-    /// Returns whether an access reaches the register without others.
-    pub const fn reaches(&self, register: &Register) -> bool {
-        let last = register.count().saturating_sub(1) as usize;
-        let offset = self.offset;
-        self.largest(register, offset + register.offset_of(0)).is_some()
-            && self.largest(register, offset + register.offset_of(last)).is_some()
     }
 }
 

@@ -338,4 +338,17 @@ impl Bar {
         }
         self.sizes
     }
+
+    /// Returns whether all bytes of a range accept accesses of the same sizes.
+    pub(crate) const fn has_one_set_of_sizes(&self, first: u64, end: u64) -> bool {
+        let mut part = 0;
+        while part < self.sizes_in.len() {
+            let other = &self.sizes_in[part];
+            if other.start < end && first < other.end {
+                return other.start <= first && end <= other.end;
+            }
+            part += 1;
+        }
+        true
+    }
 }
