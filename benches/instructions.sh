@@ -33,6 +33,7 @@ figures() {
         echo "access-derived-$registers $(each 2 dispatch derived $registers)"
         echo "access-by-hand-$registers $(each 2 dispatch by-hand $registers)"
     done
+    echo "access-observed-16 $(each 2 dispatch observed 16)"
     # The client's part is the same for every server.
     for access in read write; do
         echo "request-$access $(each 1 requests $access)"

@@ -1,5 +1,5 @@
-//! Performs accesses to registers, for counting instructions: `dispatch derived|by-hand 16|1024
-//! COUNT`.
+//! Performs accesses to registers, for counting instructions:
+//! `dispatch derived|observed|by-hand 16|1024 COUNT`.
 
 use std::process::ExitCode;
 
@@ -10,18 +10,22 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let [way, registers, count] = arguments[..] else { return usage() };
     let (mut function, size) = match (way, registers) {
-        ("derived", "16") => (derived::<small::Derived>(), 64),
+        ("derived" | "observed", "16") => (derived::<small::Derived>(), 64),
         ("by-hand", "16") => (by_hand::<small::Registers>(), 64),
-        ("derived", "1024") => (derived::<large::Derived>(), 4096),
+        ("derived" | "observed", "1024") => (derived::<large::Derived>(), 4096),
         ("by-hand", "1024") => (by_hand::<large::Registers>(), 4096),
         _ => return usage(),
     };
     let Ok(count) = count.parse() else { return usage() };
+    if way == "observed" {
+        // As a monitor does.
+        drop(function.observe());
+    }
     println!("{}", access(&mut *function, size, count));
     ExitCode::SUCCESS
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: dispatch derived|by-hand 16|1024 COUNT");
+    eprintln!("usage: dispatch derived|observed|by-hand 16|1024 COUNT");
     ExitCode::from(2)
 }
