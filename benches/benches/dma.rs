@@ -174,6 +174,14 @@ fn messages(criterion: &mut Criterion) {
             bencher.iter(|| dma.read(0, black_box(&mut bytes)).expect("memory"));
         });
     }
+    group.bench_function(format!("{} bytes, a page at a time", 1 << 20), |bencher| {
+        let mut bytes = vec![0; 1 << 20];
+        bencher.iter(|| {
+            for (iova, page) in (0..).step_by(4096).zip(bytes.chunks_mut(4096)) {
+                dma.read(iova, black_box(page)).expect("memory");
+            }
+        });
+    });
     group.finish();
     drop((client, running));
 }
