@@ -17,6 +17,9 @@ mod driver;
 mod edit;
 #[path = "../../../vfio-user-derive/src/expand/mod.rs"]
 mod expand;
+#[cfg(test)]
+#[path = "../../../vfio-user-derive/src/golden.rs"]
+mod golden;
 #[path = "../../../vfio-user-derive/src/literal.rs"]
 mod literal;
 #[path = "../../../vfio-user-derive/src/storage.rs"]
