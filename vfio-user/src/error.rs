@@ -157,6 +157,9 @@ pub enum Error {
     /// deserializes.
     #[error("a new device cannot be saved: {0}")]
     Unsavable(crate::migration::StateError),
+    /// The devices of another program cannot be taken over; that program continues with them.
+    #[error("the devices are not taken over, the other program continues with them")]
+    TakeOver(#[source] Box<crate::take_over::TakeOverError>),
     /// The device author's code failed.
     #[error(transparent)]
     Device(Box<dyn std::error::Error + Send + Sync>),
@@ -266,6 +269,12 @@ pub enum ProtocolError {
     /// Invalid capabilities of a region.
     #[error(transparent)]
     Capability(#[from] CapabilityError),
+}
+
+impl From<crate::take_over::TakeOverError> for Error {
+    fn from(error: crate::take_over::TakeOverError) -> Self {
+        Error::TakeOver(error.into())
+    }
 }
 
 impl From<LayoutError<'static>> for Error {

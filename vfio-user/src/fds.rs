@@ -12,6 +12,7 @@ use std::net::Shutdown;
 use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::socket::{MsgFlags, recv};
@@ -62,6 +63,12 @@ impl PeerFd {
         is_known: impl FnOnce(BorrowedFd<'_>) -> bool,
     ) -> Option<OwnedFd> {
         if is_known(self.as_fd()) { self.file.take().map(OwnedFd::from) } else { None }
+    }
+
+    /// Closes it on another queue.
+    pub(crate) fn with_queue(mut self, close_queue: &CloseQueue) -> Self {
+        self.close_queue = close_queue.clone();
+        self
     }
 
     /// Returns another descriptor of the same file, with the same close queue.
@@ -121,6 +128,12 @@ impl PeerFds {
     }
 }
 
+impl FromIterator<PeerFd> for PeerFds {
+    fn from_iter<I: IntoIterator<Item = PeerFd>>(fds: I) -> Self {
+        PeerFds(fds.into_iter().collect())
+    }
+}
+
 /// As of one descriptor.
 impl From<Vec<OwnedFd>> for PeerFds {
     fn from(fds: Vec<OwnedFd>) -> Self {
@@ -152,12 +165,21 @@ pub(crate) struct PeerSocket {
     /// There until it is dropped.
     stream: Option<UnixStream>,
     close_queue: CloseQueue,
+    /// Whether another process has the connection.
+    is_handed_over: AtomicBool,
 }
 
 impl PeerSocket {
     /// Takes a connection, which is closed on this queue.
     pub(crate) fn new(stream: UnixStream, close_queue: &CloseQueue) -> Self {
-        PeerSocket { stream: Some(stream), close_queue: close_queue.clone() }
+        let is_handed_over = AtomicBool::new(false);
+        PeerSocket { stream: Some(stream), close_queue: close_queue.clone(), is_handed_over }
+    }
+
+    /// Leaves the connection to another process, or takes it back: a connection of another process
+    /// goes on when this is dropped.
+    pub(crate) fn set_handed_over(&self, is_handed_over: bool) {
+        self.is_handed_over.store(is_handed_over, Ordering::Relaxed);
     }
 
     /// Returns the queue on which the descriptors that it receives are closed.
@@ -177,6 +199,10 @@ impl Deref for PeerSocket {
 impl Drop for PeerSocket {
     fn drop(&mut self) {
         let Some(stream) = self.stream.take() else { return };
+        if *self.is_handed_over.get_mut() {
+            // The other process may have ended, so this may be the last descriptor.
+            return self.close_queue.close(OwnedFd::from(stream).into());
+        }
         // Nothing more arrives from here on. An error means that the peer is gone already.
         let _ = stream.shutdown(Shutdown::Both);
         let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;

@@ -123,6 +123,7 @@ mod log_throttle;
 pub mod migration;
 mod model;
 pub mod monitor;
+mod parcel;
 pub mod pci;
 pub mod protocol;
 pub mod record;
@@ -133,6 +134,7 @@ mod shared;
 pub mod suite;
 #[expect(unsafe_code, reason = "the one place for it")]
 mod sys;
+mod take_over;
 mod tape;
 mod transport;
 mod wait;
@@ -203,8 +205,9 @@ pub use log_throttle::LogThrottle;
 pub use model::{ResetKind, Virtual};
 /// Types in the private state of a device derive its `Serialize` and `Deserialize`.
 pub use serde;
-pub use server::{Handle, ServedId, Server, Shutdown, Socket};
+pub use server::{Handle, ServedId, Server, Shutdown, Socket, TakeOver};
 pub use shared::{Atomic, Shared, SharedError, SharedFileError};
+pub use take_over::TakeOverError;
 pub use transport::FramingError;
 pub use vfio_user_derive::{PciDevice, Register, RegisterBlock};
 pub use wake::{PostError, Readiness, Remote, Watch, WatchError};

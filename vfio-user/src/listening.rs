@@ -197,9 +197,21 @@ impl SocketFile {
         &self.0
     }
 
-    fn new(path: &Path) -> io::Result<Self> {
+    /// Takes the file of a socket that exists.
+    ///
+    /// # Errors
+    ///
+    /// If it does not exist.
+    pub(crate) fn new(path: &Path) -> io::Result<Self> {
         let path = std::path::absolute(path)?;
         Ok(SocketFile(SocketPath { identity: identity(&path)?, path }))
+    }
+}
+
+impl SocketFile {
+    /// Leaves the file where it is: another program listens there.
+    pub(crate) fn keep(self) {
+        std::mem::forget(self);
     }
 }
 
@@ -217,10 +229,6 @@ pub(crate) struct SocketPath {
 }
 
 impl SocketPath {
-    pub(crate) fn display(&self) -> std::path::Display<'_> {
-        self.path.display()
-    }
-
     pub(crate) fn as_path(&self) -> &Path {
         &self.path
     }

@@ -8,5 +8,6 @@ mod limits;
 mod many_devices;
 mod second_client;
 mod stopping;
+mod take_over;
 mod timers;
 mod unread_descriptors;

@@ -1,12 +1,12 @@
 //! The options for who may connect, and who listens.
 
 use std::num::ParseIntError;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::error::Result;
-use crate::server::Socket;
+use crate::server::{Socket, TakeOver};
 
 // Help texts are comments; clap would print one here as that of a whole program.
 #[derive(Debug, Args)]
@@ -25,6 +25,12 @@ pub(super) struct Access {
     /// several types of device, `FileDescriptorName` of a socket names the type
     #[arg(long, conflicts_with_all = ["socket_path", "fd", "describe"])]
     activated: bool,
+
+    /// Take the devices of the running program that has this socket over, with their clients, and
+    /// serve them in its place. If there is no such program, create the socket, for the next one
+    #[arg(long, value_name = "SOCKET", requires = "socket_path")]
+    #[arg(conflicts_with_all = ["paths", "record", "sandbox", "describe", "replay"])]
+    take_over: Option<PathBuf>,
 }
 
 impl Access {
@@ -33,12 +39,25 @@ impl Access {
         self.activated
     }
 
-    /// Listens on a path, with the permissions of the options.
+    /// Returns the program to take over from, or where this one waits for its successor.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TakeOver::at`].
+    pub(super) fn take_over(&self) -> Result<Option<TakeOver>> {
+        self.take_over.as_ref().map(TakeOver::at).transpose()
+    }
+
+    /// Listens on a path, with the permissions of the options, or takes the socket of another
+    /// program.
     ///
     /// # Errors
     ///
     /// Those of [`Socket::bind`].
-    pub(super) fn bind(&self, path: &Path) -> Result<Socket> {
+    pub(super) fn bind(&self, path: &Path, take_over: Option<&TakeOver>) -> Result<Socket> {
+        if let Some(other) = take_over.filter(|other| other.has_predecessor()) {
+            return other.bind(path);
+        }
         match self.socket_mode {
             Some(mode) => Socket::bind_with_mode(path, mode),
             None => Socket::bind(path),

@@ -186,6 +186,8 @@ pub(super) trait DeviceType {
 #[derive(Clone, Copy)]
 pub(super) struct Files<'a> {
     pub(super) state: Option<&'a Path>,
+    /// Whether another program hands the state over.
+    pub(super) is_taken_over: bool,
     pub(super) recording: Option<&'a Path>,
 }
 
@@ -212,8 +214,10 @@ impl<D: PciDevice, F: FnMut(usize) -> D> DeviceType for Of<D, F> {
 
     fn create(&mut self, number: usize, files: Files<'_>) -> Result<Created> {
         let mut function = PciFunction::new((self.factory)(number))?;
-        if let Some(path) = files.state {
-            function.keep_state(path)?;
+        match files.state {
+            Some(path) if files.is_taken_over => function.keep_state_of_predecessor(path.into()),
+            Some(path) => function.keep_state(path)?,
+            None => {}
         }
         let burndown = function.burndown_handle();
         Ok(match files.recording {

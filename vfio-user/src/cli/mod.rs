@@ -12,6 +12,7 @@ mod sockets;
 mod systemd;
 
 use std::io::{self, IsTerminal, Write};
+use std::mem;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ use crate::describe;
 use crate::device::PciDevice;
 use crate::error::Result;
 use crate::model::Descriptor;
-use crate::server::{Server, Socket};
+use crate::server::{Server, Socket, TakeOver};
 
 /// Runs a device program: parses the [`Options`] and serves the devices that `factory` constructs,
 /// one for each socket.
@@ -214,23 +215,37 @@ impl Options {
         let is_activated = self.access.is_activated();
         let passed = is_activated.then(|| systemd::passed_sockets(&devices)).transpose()?;
         let fds = passed.as_deref().unwrap_or(&self.fd);
-        let mut opened =
-            sockets::open(&self.socket_path, fds, &self.state, &self.access, &devices)?;
+        let take_over = self.access.take_over()?;
+        let is_successor = take_over.as_ref().is_some_and(TakeOver::has_predecessor);
+        let mut opened = sockets::open(
+            &self.socket_path,
+            fds,
+            &self.state,
+            &self.access,
+            take_over.as_ref(),
+            &devices,
+        )?;
         self.recordings.assign(&mut opened)?;
         let opened = self.monitors.watch(opened)?;
         let (places, sockets): (Vec<Place>, Vec<Socket>) =
             opened.into_iter().map(|(place, socket)| (place, self.set_up(socket))).unzip();
         let server = Server::new()?.spin(Duration::from_micros(self.spin.into()));
+        let server = match take_over {
+            Some(take_over) => server.take_over(take_over),
+            None => server,
+        };
         let burndowns = Burndowns::new(places.iter().map(|place| place.label.clone()));
         let files = places.iter().flat_map(|place| place.files.clone()).collect();
         let confinement = self.sandbox.prepare(&places)?;
         let shutdown = server.shutdown_handle();
         signals::handle(shutdown, files, burndowns.clone(), confinement.of_thread()?)?;
         let recordings = RecordOnce::default();
+        // A device that replaces one after a panic has the state of its file.
+        let mut are_taken_over = vec![is_successor; places.len()];
         let mut create = |index: usize| {
-            let place = &places[index];
+            let (place, is_taken_over) = (&places[index], mem::take(&mut are_taken_over[index]));
             let recording = recordings.take(index, place);
-            let files = Files { state: place.state.as_deref(), recording };
+            let files = Files { state: place.state.as_deref(), is_taken_over, recording };
             let (function, burndown) = devices.get(place.of).create(place.number, files)?;
             burndowns.set(index, burndown);
             Ok(function)
@@ -240,8 +255,8 @@ impl Options {
         let mut created = created.into_iter();
         let readiness = systemd::Readiness::connect();
         confinement.enter()?;
-        readiness.report();
-        server.serve_each(sockets, |index| created.next().map_or_else(|| create(index), Ok))
+        let next = |index| created.next().map_or_else(|| create(index), Ok);
+        server.serve_each(sockets, next, || readiness.report(is_successor))
     }
 
     /// Sets the options of a socket.

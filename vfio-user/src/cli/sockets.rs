@@ -11,7 +11,7 @@ use super::devices::Devices;
 use super::error::OptionsError;
 use crate::error::{Error, Result};
 use crate::listening::SocketPath;
-use crate::server::Socket;
+use crate::server::{Socket, TakeOver};
 use crate::sys;
 
 /// The value of `--fd`: `3`, or `disk=3`.
@@ -64,6 +64,7 @@ pub(super) fn open(
     fds: &[InheritedFd],
     states: &[PathBuf],
     access: &Access,
+    take_over: Option<&TakeOver>,
     devices: &Devices<'_>,
 ) -> Result<Vec<(Place, Socket)>> {
     check_states(states, paths.len() + fds.len())?;
@@ -82,7 +83,7 @@ pub(super) fn open(
     }
     let named: Vec<_> = paths.iter().map(|path| split(path, devices)).collect::<Result<_>>()?;
     for (of, path) in named {
-        add(of, path.display().to_string(), access.bind(path)?);
+        add(of, path.display().to_string(), access.bind(path, take_over)?);
     }
     Ok(places)
 }

@@ -45,10 +45,13 @@ impl Readiness {
         Readiness(path.and_then(|path| connect_to(path.as_bytes()).map_err(unheard).ok()))
     }
 
-    /// Reports that the sockets accept connections.
-    pub(super) fn report(self) {
+    /// Reports that the sockets accept connections. A program that has taken over becomes the main
+    /// process of its service.
+    pub(super) fn report(self, has_taken_over: bool) {
+        let main = format!("MAINPID={}\n", std::process::id());
+        let message = format!("{}READY=1", if has_taken_over { &main } else { "" });
         if let Some(socket) = self.0 {
-            let _ = socket.send(b"READY=1").map_err(unheard);
+            let _ = socket.send(message.as_bytes()).map_err(unheard);
         }
     }
 }

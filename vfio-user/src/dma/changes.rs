@@ -206,6 +206,12 @@ impl Dma {
 }
 
 impl Changes {
+    /// Returns whether memory that was removed is still held.
+    pub(super) fn has_departed(&mut self) -> bool {
+        self.pending_unmaps.retain(|unmap| !unmap.is_released());
+        !self.pending_unmaps.is_empty()
+    }
+
     /// # Errors
     ///
     /// EBUSY if memory that was removed is still held there.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Weak};
@@ -40,6 +41,15 @@ impl ClientFile {
 
     pub(super) fn file(&self) -> &File {
         self.file.file()
+    }
+
+    /// Returns another descriptor of the file.
+    ///
+    /// # Errors
+    ///
+    /// When the process may open no more descriptors.
+    pub(super) fn try_clone(&self) -> io::Result<PeerFd> {
+        self.file.try_clone()
     }
 
     /// Returns the position of a byte of the file in the mapping, if it is mapped.

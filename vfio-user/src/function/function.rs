@@ -6,14 +6,16 @@ use std::ops::{Range, RangeInclusive};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use super::{BackgroundWork, Migrate};
+use super::{BackgroundWork, FunctionRecord, Handing, Migrate};
 use crate::dma::Dma;
 use crate::error::Result;
 use crate::interrupt::Interrupts;
 use crate::limits::Limits;
 use crate::model::{Doorbell, Region};
 use crate::monitor::{Answer, Observer, Question};
+use crate::parcel::{Packing, Unpacking};
 use crate::protocol::{Capabilities, Command, Errno, IrqIndex, RegionIndex};
+use crate::take_over::TakeOverError;
 
 /// A PCI function as a client sees it: regions, interrupts, memory.
 ///
@@ -175,6 +177,41 @@ pub trait Function: Migrate + BackgroundWork + Send {
 
     /// Returns the client's memory.
     fn dma(&self) -> &Dma;
+
+    /// Returns whether it can be handed over to another program.
+    #[doc(hidden)]
+    fn handing(&self) -> Handing {
+        Handing::Never("it is not derived")
+    }
+
+    /// Adds what another program needs to continue with the function, which is stopped, to a
+    /// parcel.
+    ///
+    /// # Errors
+    ///
+    /// If something cannot be saved now.
+    #[doc(hidden)]
+    fn pack(&mut self, parcel: &mut Packing) -> Result<FunctionRecord, TakeOverError> {
+        let _ = parcel;
+        let (device, problem) = (self.name().to_owned(), "it is not derived");
+        Err(TakeOverError::Device { device, problem })
+    }
+
+    /// Becomes what another program has packed, and stays stopped.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot. The function must not be served then.
+    #[doc(hidden)]
+    fn unpack(&mut self, record: &FunctionRecord, parcel: &Unpacking) -> Result<(), TakeOverError> {
+        let _ = (record, parcel);
+        let (device, problem) = (self.name().to_owned(), "it is not derived");
+        Err(TakeOverError::Device { device, problem })
+    }
+
+    /// Runs when another program serves the function from now on.
+    #[doc(hidden)]
+    fn handed_over(&mut self) {}
 
     /// Applies the limits of the socket that the function is served at.
     #[doc(hidden)]

@@ -3,6 +3,7 @@
 mod background_work;
 #[expect(clippy::module_inception, reason = "one trait a file, named after it")]
 mod function;
+mod hand_over;
 mod look;
 mod memory_peek;
 mod migrate;
@@ -15,6 +16,7 @@ mod window_peek;
 
 pub use background_work::BackgroundWork;
 pub use function::{Admission, Function, InvalidMessage, ShadowIoEventFd, ShadowIoEventFds, Step};
+pub use hand_over::{FunctionRecord, Handing};
 pub use migrate::Migrate;
 pub(crate) use pci_function::AccessedPlace;
 pub(crate) use pci_function::CONFIG_BAR;

@@ -4,6 +4,7 @@ mod access;
 mod background_work;
 mod call;
 mod config;
+mod hand_over;
 mod memory;
 mod migration;
 mod place_name;
@@ -21,7 +22,7 @@ use std::time::Instant;
 
 use super::running::RunningHook;
 use super::watched::WatchedRegisters;
-use super::{Doorbell, Function};
+use super::{Doorbell, Function, FunctionRecord, Handing};
 use crate::bus::{
     BarMap, Burndown, BurndownHandle, Composer, Latch, Refusals, RegisterStates, Touches,
     UnmodelledBytes, fast_path,
@@ -33,8 +34,10 @@ use crate::layout::{self, BarKind};
 use crate::limits::Limits;
 use crate::model::{Bar, Descriptor, Region, ResetKind, ResetScope, Slot};
 use crate::monitor::{Answer, Observer, Question};
+use crate::parcel::{Packing, Unpacking};
 use crate::pci::{ConfigSpace, MsixTable};
 use crate::protocol::{Errno, RegionFlags, RegionIndex};
+use crate::take_over::TakeOverError;
 use crate::{Error, Result};
 use migration::Migration;
 use reset::Resetting;
@@ -408,6 +411,22 @@ impl<D: PciDevice> Function for PciFunction<D> {
     fn limit(&mut self, limits: Limits) {
         self.runtime.dma.limit(limits);
         self.runtime.events.limit(limits.events);
+    }
+
+    fn handing(&self) -> Handing {
+        self.handing_now()
+    }
+
+    fn pack(&mut self, parcel: &mut Packing) -> Result<FunctionRecord, TakeOverError> {
+        self.pack_all(parcel)
+    }
+
+    fn unpack(&mut self, record: &FunctionRecord, parcel: &Unpacking) -> Result<(), TakeOverError> {
+        self.unpack_all(record, parcel)
+    }
+
+    fn handed_over(&mut self) {
+        self.leave_to_successor();
     }
 
     fn observe(&mut self) -> Option<Arc<Observer>> {

@@ -36,6 +36,13 @@ impl ControlId {
         first..ControlId(first.0 + 2 * Self::VECTORS)
     }
 
+    /// Returns the index, the action and the vector.
+    pub(super) fn parts(self) -> (u32, IrqAction, u32) {
+        let (kind, vector) = (self.0 / Self::VECTORS, self.0 % Self::VECTORS);
+        let action = if kind % 2 == 1 { IrqAction::Mask } else { IrqAction::Unmask };
+        (kind / 2, action, vector)
+    }
+
     pub(crate) fn to_bits(self) -> u32 {
         self.0
     }
@@ -65,6 +72,11 @@ impl Controls {
             self.all.remove(&id);
             self.changed.insert(id);
         }
+    }
+
+    /// Returns all eventfds.
+    pub(super) fn eventfds(&self) -> impl Iterator<Item = (ControlId, &EventFd)> {
+        self.all.iter().map(|(id, control)| (*id, control.eventfd()))
     }
 
     /// Returns the eventfd that unmasks INTx.
@@ -104,6 +116,13 @@ impl Control {
         match &self.signal {
             Signal::Eventfd(eventfd) => eventfd.take().is_some(),
             Signal::Resample(resample) => resample.take(),
+        }
+    }
+
+    fn eventfd(&self) -> &EventFd {
+        match &self.signal {
+            Signal::Eventfd(eventfd) => eventfd,
+            Signal::Resample(resample) => resample.eventfd(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod control;
 mod fence;
+mod hand_over;
 mod irq;
 mod lines;
 mod mode;
@@ -22,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use control::Controls;
 pub(crate) use control::{Control, ControlId};
+pub(crate) use hand_over::ClientInterrupts;
 pub use irq::Irq;
 use lines::Lines;
 pub use mode::InterruptMode;

@@ -28,6 +28,10 @@ impl Resample {
         Ok(Resample { eventfd, set, watched: AtomicBool::new(false) })
     }
 
+    pub(super) fn eventfd(&self) -> &EventFd {
+        &self.eventfd
+    }
+
     /// Handles a masked line: later signals unmask it, earlier ones do not.
     pub(super) fn expect(&self) {
         let stale = self.eventfd.take().is_some();

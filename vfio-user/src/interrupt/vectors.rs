@@ -300,6 +300,27 @@ impl Vectors {
         }
     }
 
+    /// Returns whether the client has masked a vector, whether it is pending, and whether it was
+    /// signalled as a pulse of INTx that the guest has not acknowledged.
+    pub(super) fn for_client(&self, number: u32) -> (bool, bool, bool) {
+        let vector = self.all.get(number as usize);
+        vector.map_or((false, false, false), |vector| {
+            (vector.masked, vector.is_pending(), vector.in_service)
+        })
+    }
+
+    /// Restores the client's mask of a vector, without an effect on signals that have arrived.
+    pub(super) fn set_masked(&mut self, number: u32, masked: bool) {
+        self.get(number).into_iter().for_each(|vector| vector.masked = masked);
+    }
+
+    /// Restores what the guest has not acknowledged.
+    pub(super) fn set_unacknowledged(&mut self, number: u32, pending: bool, in_service: bool) {
+        if let Some(vector) = self.get(number) {
+            (vector.waiting, vector.in_service) = (pending.into(), in_service);
+        }
+    }
+
     pub(super) fn hold(&mut self, held: bool) {
         self.held = held;
     }

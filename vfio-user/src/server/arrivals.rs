@@ -16,8 +16,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::buffers::Buffers;
 use super::error::SessionError;
 use super::poller::{EndpointFd, Interest, Poller, Token};
+use super::records::ConnectionRecord;
 use super::shutdown::{Shutdown, ShutdownGuard};
 use crate::fds::PeerSocket;
+use crate::parcel::{Packing, Unpacking};
 use crate::protocol::{Errno, MessageType};
 use crate::transport::{Outbox, Receiver};
 
@@ -33,7 +35,8 @@ pub(super) const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 pub(super) struct Arrival {
     pub(super) socket: Arc<PeerSocket>,
     pub(super) receiver: Receiver,
-    pub(super) guard: ShutdownGuard,
+    /// Absent while another program has the connection.
+    pub(super) guard: Option<ShutdownGuard>,
     /// The time at which it is dropped.
     until: Option<Instant>,
     /// Whether it is registered with the poller.
@@ -70,8 +73,32 @@ impl Arrival {
         socket.set_read_timeout(patience.map(|_| CHECK_INTERVAL))?;
         let socket = Arc::new(PeerSocket::new(socket, receiver.close_queue()));
         Ok(Arrival {
-            guard: shutdown.guard(&socket)?,
+            guard: Some(shutdown.guard(&socket)?),
             socket,
+            receiver,
+            until: patience.map(|patience| Instant::now() + patience),
+            is_watched: false,
+        })
+    }
+
+    /// Takes a connection of another program, which keeps it until [`start`](Arrivals::start).
+    ///
+    /// # Errors
+    ///
+    /// If something is not in the parcel.
+    pub(super) fn unpack(
+        record: &ConnectionRecord,
+        parcel: &Unpacking,
+        patience: Option<Duration>,
+        mut receiver: Receiver,
+    ) -> io::Result<Self> {
+        receiver.unpack(&record.unhandled, parcel).map_err(io::Error::other)?;
+        let socket = UnixStream::from(parcel.owned(record.socket)?);
+        let socket = PeerSocket::new(socket, receiver.close_queue());
+        socket.set_handed_over(true);
+        Ok(Arrival {
+            guard: None,
+            socket: Arc::new(socket),
             receiver,
             until: patience.map(|patience| Instant::now() + patience),
             is_watched: false,
@@ -124,6 +151,11 @@ impl Arrival {
 impl Arrivals {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Adds a connection of another program, which had no more than one may have.
+    pub(super) fn add(&mut self, arrival: Arrival) {
+        self.0.push_back(arrival);
     }
 
     /// Adds a connection; returns the one that it replaces.
@@ -194,6 +226,39 @@ impl Arrivals {
             }
         }
         Ok(())
+    }
+
+    /// Adds all connections to a parcel.
+    ///
+    /// # Errors
+    ///
+    /// When the process may open no more descriptors.
+    pub(super) fn pack(&self, parcel: &mut Packing) -> io::Result<Vec<ConnectionRecord>> {
+        let pack = |arrival: &Arrival| {
+            let unhandled = arrival.receiver.pack(parcel)?;
+            Ok(ConnectionRecord { socket: parcel.add(arrival.socket.try_clone()?), unhandled })
+        };
+        self.0.iter().map(pack).collect()
+    }
+
+    /// Keeps a shutdown from reaching the connections.
+    pub(super) fn unguard(&mut self) {
+        self.0.iter_mut().for_each(|arrival| arrival.guard = None);
+    }
+
+    /// Owns the connections, which another program may have had.
+    pub(super) fn start(&mut self, shutdown: &Shutdown) {
+        for arrival in &mut self.0 {
+            arrival.socket.set_handed_over(false);
+            // It fails only if the connection has ended.
+            arrival.guard = shutdown.guard(&arrival.socket).ok();
+        }
+    }
+
+    /// Leaves all connections to another program.
+    pub(super) fn abandon(&mut self, poller: &Poller) {
+        self.0.iter().for_each(|arrival| arrival.socket.set_handed_over(true));
+        self.clear(poller);
     }
 
     /// Drops all connections.

@@ -1,10 +1,14 @@
 //! Requests that are deferred while answers of the client, which arrived after them, are handled.
 
 use std::collections::VecDeque;
+use std::io;
+
+use zerocopy::IntoBytes;
 
 use crate::fds::PeerFds;
+use crate::parcel::Packing;
 use crate::protocol::Header;
-use crate::transport::{Incoming, Message};
+use crate::transport::{Incoming, Message, Unhandled};
 
 /// Deferred requests in the order of their arrival, up to a limit.
 #[derive(Debug, Default)]
@@ -33,6 +37,21 @@ impl DeferredRequests {
     /// Returns whether no more should be added.
     pub(super) fn is_full(&self) -> bool {
         self.bytes >= Self::ENOUGH
+    }
+
+    /// Adds all of them to a parcel. `None` if the payload of one was skipped.
+    ///
+    /// # Errors
+    ///
+    /// When the process may open no more descriptors.
+    pub(super) fn pack(&self, parcel: &mut Packing) -> io::Result<Option<Unhandled>> {
+        let mut packed = Unhandled::default();
+        for DeferredRequest { header, payload, fds, fds_are_lost } in &self.requests {
+            let Some(payload) = payload else { return Ok(None) };
+            let message = [header.as_bytes(), payload].concat();
+            packed.push(&message, fds, *fds_are_lost, parcel)?;
+        }
+        Ok(Some(packed))
     }
 
     pub(super) fn push(&mut self, incoming: Incoming<'_>) {

@@ -1,6 +1,7 @@
 //! An endpoint: one device, the source of its clients, and the current client.
 
 mod clients;
+mod hand_over;
 
 use std::fmt;
 use std::io;
@@ -66,6 +67,8 @@ pub(super) struct Endpoint {
     is_leaving: bool,
     /// Whether the device has panicked, after which no hook is called.
     has_panicked: bool,
+    /// While another program takes the device over: whether it was stopped before.
+    was_stopped: Option<bool>,
 }
 
 bitflags! {
@@ -84,6 +87,8 @@ bitflags! {
         const DISCONNECT = 16;
         /// A question of the monitor's thread.
         const MONITOR = 32;
+        /// A hook has panicked outside of a turn.
+        const PANIC = 64;
     }
 }
 
@@ -132,7 +137,7 @@ impl Endpoint {
         if let Some(monitor) = socket.monitor_mut() {
             monitor.attach(function.observe(), function.running_hook());
         }
-        let path = socket.path().map(|path| field::display(path.display()));
+        let path = socket.place().map(|path| field::display(path.display()));
         let span = error_span!("device", name = function.name(), %id, socket = path);
         function.interrupts().follow(function.dma().transfers().posted_writes());
         function.limit(*socket.current_limits());
@@ -157,6 +162,7 @@ impl Endpoint {
             delays_cleanup: false,
             is_leaving: false,
             has_panicked: false,
+            was_stopped: None,
         }
     }
 
@@ -313,6 +319,9 @@ impl Endpoint {
             return self.continue_leaving();
         }
         let ready = mem::take(&mut self.ready);
+        if ready.contains(Ready::PANIC) {
+            return self.detach(turn.poller, Err(SessionError::Panicked));
+        }
         if ready.contains(Ready::MONITOR)
             && let Err(panicked) = self.answer_monitor()
         {

@@ -99,6 +99,8 @@ mod tests {
     fn no_other_file_of_the_server_logs_what_a_peer_causes() {
         // What ends a device, or the whole server; and a line with a counter for the process.
         let allowed = ["event_log.rs", "reactor.rs", "dma.rs", "watchdog.rs"];
+        // Of a take-over, by the server's own user.
+        let take_over = ["adopt.rs", "give.rs", "successors.rs", "hand_over.rs"];
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server");
         let mut folders = vec![folder];
         while let Some(folder) = folders.pop() {
@@ -111,7 +113,8 @@ mod tests {
                 let name = path.file_name().unwrap().to_str().unwrap().to_owned();
                 let text = fs::read_to_string(&path).unwrap();
                 let logs = ["warn!(", "info!(", "error!("].iter().any(|line| text.contains(line));
-                assert!(!logs || allowed.contains(&&*name), "{name} logs past `EventLog`");
+                let may_log = allowed.iter().chain(&take_over).any(|allowed| *allowed == name);
+                assert!(!logs || may_log, "{name} logs past `EventLog`");
             }
         }
     }

@@ -13,6 +13,7 @@ mod negotiated;
 mod pending_request;
 mod poller;
 mod reactor;
+mod records;
 mod registrations;
 mod registry;
 mod request;
@@ -24,6 +25,8 @@ mod shutdown;
 mod slack;
 mod socket;
 mod spin;
+mod successor;
+mod take_over;
 mod twin;
 mod watchdog;
 
@@ -39,6 +42,7 @@ use crate::error::{Error, Result};
 use crate::function::{Function, PciFunction};
 use crate::limits::Limits;
 use crate::monitor::Monitor;
+use crate::take_over::TakeOverError;
 use endpoint::Endpoint;
 use reactor::{Own, Reactor};
 pub use registry::Handle;
@@ -46,6 +50,7 @@ use registry::Registry;
 pub use served_id::ServedId;
 pub use shutdown::Shutdown;
 pub use socket::Socket;
+pub use take_over::TakeOver;
 
 /// A server of devices, each with one client at a time.
 ///
@@ -249,6 +254,18 @@ impl Server {
         self
     }
 
+    /// Takes the devices of another program over, if one runs, and hands them over to the next one
+    /// later. Both have the same devices, in the order in which they were added. The server returns
+    /// when its successor serves them.
+    ///
+    /// The devices are served on one thread: [`run_on`](Self::run_on) refuses more. A request of a
+    /// client costs one more system call.
+    #[must_use]
+    pub fn take_over(mut self, take_over: TakeOver) -> Self {
+        self.reactor.take_over(take_over);
+        self
+    }
+
     /// Returns a handle by which another thread ends the server.
     pub fn shutdown_handle(&self) -> Shutdown {
         self.shutdown.clone()
@@ -285,12 +302,12 @@ impl Server {
         mut factory: impl FnMut() -> Result<Box<dyn Function>>,
     ) -> Result<()> {
         let socket = self.socket.take().ok_or(Error::NoSocket)?;
-        self.serve_each(vec![socket], |_| factory())
+        self.serve_each(vec![socket], |_| factory(), || {})
     }
 
     /// As [`serve_functions`](Self::serve_functions), for several sockets: `factory` receives the
     /// index of one. Unlike those of [`add_function`](Self::add_function), it need not be `Send`,
-    /// and may borrow.
+    /// and may borrow. `on_start` runs when the devices are there.
     ///
     /// # Errors
     ///
@@ -299,6 +316,7 @@ impl Server {
         mut self,
         sockets: Vec<Socket>,
         mut factory: impl FnMut(usize) -> Result<Box<dyn Function>>,
+        on_start: impl FnOnce(),
     ) -> Result<()> {
         let mut ids = Vec::new();
         for (index, socket) in sockets.into_iter().enumerate() {
@@ -306,6 +324,8 @@ impl Server {
             self.reactor.add(Endpoint::new(id, socket, factory(index)?, None));
             ids.push(id);
         }
+        self.reactor.begin()?;
+        on_start();
         self.run_here(&mut |id| {
             let index = ids.iter().position(|own| *own == id).ok_or(Error::NoSocket)?;
             factory(index)
@@ -360,6 +380,9 @@ impl Server {
     /// As [`run`](Self::run), and the reason why a thread cannot be started.
     pub fn run_on(self, threads: usize) -> Result<()> {
         self.check()?;
+        if threads > 1 && self.reactor.has_take_over() {
+            return Err(TakeOverError::SeveralThreads.into());
+        }
         let others: Vec<Reactor> =
             (1..threads).map(|_| Reactor::new(&self.shutdown)).collect::<Result<_>>()?;
         for other in &others {

@@ -1,5 +1,6 @@
 //! One thread, and the devices that it serves.
 
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{Ordering, fence};
@@ -20,6 +21,8 @@ use super::served_id::ServedId;
 use super::shutdown::Shutdown;
 use super::slack::TimerSlack;
 use super::spin::Spin;
+use super::successor::Successor;
+use super::take_over::{Attempt, TakeOver, adopt, hand_over, wait_for_start};
 use super::watchdog::Watchdog;
 use crate::error::{Error, Result};
 use crate::function::Function;
@@ -36,6 +39,9 @@ enum PollScope {
     /// All, while the thread spins.
     All,
 }
+
+/// The interval at which devices are handed over that could not be before.
+const ATTEMPTS: Duration = Duration::from_millis(1);
 
 /// A time later than any check.
 const FOR_EVER: Duration = Duration::from_secs(3600);
@@ -77,6 +83,11 @@ pub(super) struct Reactor {
     watchdog_failures: LogThrottle,
     /// The first error that ended a device.
     failure: Option<Error>,
+    take_over: Option<TakeOver>,
+    /// Whether it has taken over, if there was something to take over.
+    has_begun: bool,
+    /// A program that waits until all devices can be handed over to it.
+    successor: Option<Successor>,
 }
 
 impl Reactor {
@@ -109,12 +120,88 @@ impl Reactor {
             watchdog: None,
             watchdog_failures: LogThrottle::default(),
             failure: None,
+            take_over: None,
+            has_begun: false,
+            successor: None,
         })
     }
 
     /// Polls for work for up to `limit` before it sleeps.
     pub(super) fn spin(&mut self, limit: Duration) {
         self.spin = Spin::new(limit);
+    }
+
+    /// Takes the devices of another program over at the start, and hands them over to the next one.
+    pub(super) fn take_over(&mut self, take_over: TakeOver) {
+        self.take_over = Some(take_over);
+    }
+
+    /// Returns whether it hands its devices over.
+    pub(super) fn has_take_over(&self) -> bool {
+        self.take_over.is_some()
+    }
+
+    /// Takes the devices of another program over, if there is one. Has an effect once.
+    ///
+    /// # Errors
+    ///
+    /// Why the other program continues with them. No device is left here then.
+    pub(super) fn begin(&mut self) -> Result<()> {
+        let has_begun = mem::replace(&mut self.has_begun, true);
+        let Some(mut take_over) = self.take_over.take_if(|_| !has_begun) else { return Ok(()) };
+        if take_over.has_predecessor() {
+            self.apply_commands();
+            let mut endpoints: Vec<_> = self.endpoints.iter_mut().flatten().collect();
+            if let Err(error) = adopt(&mut take_over, &mut endpoints, &self.shutdown) {
+                self.abandon(Endpoint::abandon);
+                return Err(error.into());
+            }
+            if let Err(error) = take_over.watch(&self.queue) {
+                warn!(%error, "no other program can take these devices over");
+            }
+        } else {
+            take_over.watch(&self.queue)?;
+        }
+        self.take_over = Some(take_over);
+        Ok(())
+    }
+
+    /// Begins, unless it has begun, and lets the other program end.
+    fn ensure_begun(&mut self) -> Result<()> {
+        self.begin()?;
+        self.take_over.iter_mut().for_each(TakeOver::dismiss_predecessor);
+        Ok(())
+    }
+
+    /// Hands the devices over to a program that waits for them, if they can be handed over now.
+    fn serve_successor(&mut self) {
+        let Some(take_over) = &mut self.take_over else { return };
+        let Some(successor) = self.successor.take() else { return };
+        let mut endpoints: Vec<_> = self.endpoints.iter_mut().flatten().collect();
+        match hand_over(take_over, successor, &mut endpoints, &self.shutdown) {
+            Attempt::Later(successor) => self.successor = Some(successor),
+            Attempt::Failed => self.turn_all(),
+            Attempt::Done(successor) => {
+                self.abandon(Endpoint::leave_to_successor);
+                wait_for_start(successor);
+            }
+        }
+    }
+
+    /// Removes all devices, which another program serves.
+    fn abandon(&mut self, abandon: impl Fn(Endpoint, &Poller)) {
+        for index in 0..self.endpoints.len() {
+            if let Some(endpoint) = self.endpoints[index].take() {
+                abandon(endpoint, &self.poller);
+                self.forget(index, Ok(()));
+            }
+        }
+    }
+
+    /// Gives every device a turn soon.
+    fn turn_all(&mut self) {
+        let is_there = |index: &usize| self.endpoints[*index].is_some();
+        (0..self.endpoints.len()).filter(is_there).for_each(|index| self.again.push(index));
     }
 
     pub(super) fn queue(&self) -> &Arc<ThreadQueue> {
@@ -151,6 +238,7 @@ impl Reactor {
     pub(super) fn run(mut self, own: &mut Own<'_>) -> Result<()> {
         let _slack = TimerSlack::reduce();
         let _watchdog = Watchdog::of_this_thread()?;
+        self.ensure_begun()?;
         while self.is_needed() {
             self.step(own)?;
         }
@@ -165,6 +253,7 @@ impl Reactor {
         } else {
             self.wait_for_work()?;
             self.turn(own, false);
+            self.serve_successor();
         }
         Ok(())
     }
@@ -172,6 +261,7 @@ impl Reactor {
     /// As [`process`](Self::process), but waits for work first.
     pub(super) fn wait_and_process(&mut self, own: &mut Own<'_>) -> Result<bool> {
         self.ensure_watchdog();
+        self.ensure_begun()?;
         self.step(own)?;
         self.outcome()
     }
@@ -189,9 +279,11 @@ impl Reactor {
     /// Does the current work, without waiting. Returns whether any device is left to serve.
     pub(super) fn process(&mut self, own: &mut Own<'_>) -> Result<bool> {
         self.ensure_watchdog();
+        self.ensure_begun()?;
         self.wait(Some(Duration::ZERO), PollScope::Due)?;
         self.note_new_holders();
         self.turn(own, false);
+        self.serve_successor();
         self.set_alarm()?;
         self.outcome()
     }
@@ -223,7 +315,9 @@ impl Reactor {
 
     /// Returns whether there is a device, or could be one.
     fn is_needed(&self) -> bool {
-        self.count > 0 || (!self.ending && self.can_grow())
+        let is_succeeded = || self.take_over.as_ref().is_some_and(TakeOver::is_succeeded);
+        let may_grow = || !self.ending && !is_succeeded() && self.can_grow();
+        self.count > 0 || may_grow()
     }
 
     /// Returns whether a device can be added from outside.
@@ -238,7 +332,8 @@ impl Reactor {
     /// Returns whether only one client's socket can wake this thread.
     fn has_one_client_to_wait_for(&self) -> bool {
         let may_wait = |endpoint: &Endpoint| endpoint.may_wait(self.polled_at);
-        self.count == 1 && self.endpoints.iter().flatten().all(may_wait) && !self.can_grow()
+        let others_ask = || self.has_take_over() || self.can_grow();
+        self.count == 1 && self.endpoints.iter().flatten().all(may_wait) && !others_ask()
     }
 
     /// Returns the maximum time to sleep, from `now` on; `None` is for ever.
@@ -252,7 +347,9 @@ impl Reactor {
     fn first_deadline(&self) -> Option<Instant> {
         let patience = || self.endpoints.iter().flatten().filter_map(Endpoint::patience).min();
         let patience = if self.ending { patience() } else { None };
-        [self.deadlines.first(), self.polls.first(), patience].into_iter().flatten().min()
+        let attempt = self.successor.as_ref().map(|_| Instant::now() + ATTEMPTS);
+        let times = [self.deadlines.first(), self.polls.first(), patience, attempt];
+        times.into_iter().flatten().min()
     }
 
     /// Waits until a device has work: polls for a while, if allowed, and then sleeps. A sleep that
@@ -373,6 +470,7 @@ impl Reactor {
                 Command::Add(endpoint) => self.take_in(*endpoint),
                 Command::Remove(device) => self.remove(device),
                 Command::Disconnect(device) => self.disconnect(device),
+                Command::HandOver(successor) => self.successor = Some(*successor),
             }
         }
     }

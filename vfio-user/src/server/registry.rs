@@ -9,6 +9,7 @@ use super::endpoint::{Endpoint, Factory};
 use super::served_id::ServedId;
 use super::shutdown::Shutdown;
 use super::socket::Socket;
+use super::successor::Successor;
 use crate::device::PciDevice;
 use crate::error::{Error, Result};
 use crate::eventfd::EventFd;
@@ -125,6 +126,8 @@ impl Registry {
                 Command::Add(endpoint) => drop(self.send(endpoint)),
                 Command::Remove(device) => self.remove(device),
                 Command::Disconnect(device) => self.disconnect(device),
+                // It asks a server that runs.
+                Command::HandOver(successor) => drop(successor),
             }
         }
     }
@@ -150,6 +153,7 @@ pub(super) enum Command {
     Add(Box<Endpoint>),
     Remove(ServedId),
     Disconnect(ServedId),
+    HandOver(Box<Successor>),
 }
 
 /// The command queue of one thread.
@@ -174,7 +178,7 @@ impl ThreadQueue {
         })
     }
 
-    fn send(&self, command: Command) -> Result<()> {
+    pub(super) fn send(&self, command: Command) -> Result<()> {
         let mut commands = self.commands();
         let queue = commands.as_mut().ok_or(Error::Ended)?;
         if let Command::Add(_) = command {

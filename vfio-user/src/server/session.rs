@@ -1,5 +1,7 @@
 //! A session: one client, from its version to its last byte.
 
+mod hand_over;
+
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -47,7 +49,8 @@ pub(super) struct Session {
     /// Whether a signal has ended the wait for the client's bytes.
     is_interrupted: bool,
     log: Arc<EventLog>,
-    _shutdown_guard: ShutdownGuard,
+    /// Absent while another program takes the client over.
+    shutdown_guard: Option<ShutdownGuard>,
 }
 
 /// The event that a session waits for.
@@ -98,7 +101,7 @@ impl Session {
             let _ = outbox.flush(socket.as_fd());
         }
         Ok(Session {
-            _shutdown_guard: guard,
+            shutdown_guard: guard,
             socket,
             receiver,
             outbox,

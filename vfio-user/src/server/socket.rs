@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -41,6 +41,8 @@ enum ClientSource {
     Listening { listener: UnixListener, file: Option<SocketFile> },
     /// Has a single client.
     Connected(Option<UnixStream>),
+    /// Gets the listening socket of another program, which has this path.
+    Awaited(PathBuf),
 }
 
 /// The result of an accept.
@@ -107,6 +109,34 @@ impl Socket {
             uids: None,
             close_queue: CloseQueue::default(),
             monitor: None,
+        }
+    }
+
+    /// Waits for the listening socket of another program.
+    pub(super) fn awaited(path: &Path) -> io::Result<Self> {
+        Ok(Self::new(ClientSource::Awaited(std::path::absolute(path)?)))
+    }
+
+    /// Listens at the socket of another program.
+    ///
+    /// # Errors
+    ///
+    /// If it is no listening socket.
+    pub(super) fn adopt(&mut self, listener: OwnedFd) -> io::Result<()> {
+        if !listens(&listener)? {
+            return Err(io::Error::other("the socket does not listen"));
+        }
+        if let ClientSource::Awaited(path) = &self.source {
+            let file = SocketFile::new(path).ok();
+            self.source = ClientSource::Listening { listener: listener.into(), file };
+        }
+        Ok(())
+    }
+
+    /// Leaves the socket, and its file, to another program.
+    pub(super) fn abandon(&mut self) {
+        if let ClientSource::Listening { file, .. } = &mut self.source {
+            file.take().into_iter().for_each(SocketFile::keep);
         }
     }
 
@@ -252,7 +282,15 @@ impl Socket {
     pub(super) fn listener(&self) -> Option<BorrowedFd<'_>> {
         match &self.source {
             ClientSource::Listening { listener, .. } => Some(listener.as_fd()),
-            ClientSource::Connected(_) => None,
+            ClientSource::Connected(_) | ClientSource::Awaited(_) => None,
+        }
+    }
+
+    /// Returns the path where it listens, or is going to listen.
+    pub(super) fn place(&self) -> Option<&Path> {
+        match &self.source {
+            ClientSource::Awaited(path) => Some(path),
+            _ => self.path().map(SocketPath::as_path),
         }
     }
 
@@ -273,6 +311,7 @@ impl Socket {
             ClientSource::Connected(stream) => {
                 return Ok(stream.take().map_or(Accepted::Closed, Accepted::Client));
             }
+            ClientSource::Awaited(_) => return Ok(Accepted::Closed),
             ClientSource::Listening { listener, .. } => listener,
         };
         match listener.accept() {

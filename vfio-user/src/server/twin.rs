@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use super::error::SessionError;
 use super::poller::Interest;
+use super::records::ConnectionRecord;
 use super::reverse_requests::{fail_all, on_reply, send_pending};
 use crate::fds::{CloseQueue, PeerSocket};
 use crate::function::Function;
+use crate::parcel::{Packing, Unpacking};
 use crate::protocol::{MAX_MESSAGE_SIZE, MessageType};
 use crate::transport::{Outbox, Receiver};
 
@@ -88,6 +90,41 @@ impl Twin {
         send_pending(function, outbox, |outbox| outbox.flush(socket.as_fd()))?;
         *has_room = outbox.flush(socket.as_fd())?;
         Ok(())
+    }
+}
+
+impl Twin {
+    /// Returns whether nothing is left to send.
+    pub(super) fn is_sent(&self) -> bool {
+        self.outbox.is_empty()
+    }
+
+    /// Adds the server's end to a parcel.
+    ///
+    /// # Errors
+    ///
+    /// When the process may open no more descriptors.
+    pub(super) fn pack(&self, parcel: &mut Packing) -> io::Result<ConnectionRecord> {
+        let unhandled = self.receiver.pack(parcel)?;
+        Ok(ConnectionRecord { socket: parcel.add(self.socket.try_clone()?), unhandled })
+    }
+
+    /// Continues with the end of another program.
+    ///
+    /// # Errors
+    ///
+    /// If something is not in the parcel.
+    pub(super) fn unpack(
+        record: &ConnectionRecord,
+        parcel: &Unpacking,
+        close_queue: &CloseQueue,
+    ) -> io::Result<Self> {
+        let socket = UnixStream::from(parcel.owned(record.socket)?);
+        let socket = Arc::new(PeerSocket::new(socket, close_queue));
+        socket.set_handed_over(true);
+        let mut receiver = Receiver::new(MAX_MESSAGE_SIZE, close_queue);
+        receiver.unpack(&record.unhandled, parcel).map_err(io::Error::other)?;
+        Ok(Twin { socket, receiver, outbox: Outbox::default(), has_room: true })
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
@@ -23,6 +23,8 @@ use crate::sys::{Mapping, page_size};
 #[derive(Debug)]
 pub(super) struct SharedMemory {
     source: SharedFile,
+    /// The file of the program that this one has taken over from, which replaces the source.
+    adopted: OnceLock<SharedFile>,
     /// From the start of the BAR to the end of the last area.
     pub(super) mapping: Mapping,
     /// In ascending order, and joined where they touch.
@@ -57,11 +59,39 @@ impl SharedMemory {
             offset: area.start.into(),
             size: (area.end - area.start).into(),
         });
-        Ok(Some(SharedMemory { source, mapping, areas, sparse: sparse.collect() }))
+        let (adopted, sparse) = (OnceLock::new(), sparse.collect());
+        Ok(Some(SharedMemory { source, adopted, mapping, areas, sparse }))
+    }
+
+    /// Returns the file that clients map.
+    pub(super) fn file(&self) -> &SharedFile {
+        self.adopted.get().unwrap_or(&self.source)
+    }
+
+    /// Uses the file of another program, whose clients have mapped it, instead of its own: what was
+    /// in that is gone.
+    ///
+    /// # Errors
+    ///
+    /// If the file is too short or has pages of another size, or another one was adopted before.
+    pub(super) fn adopt(&self, bar: u8, adopted: &SharedFile) -> Result<(), SetupError> {
+        let end = self.areas.last().map_or(0, |area| area.end);
+        let adopted = check(bar, adopted, end)?;
+        let [ours, theirs] = [&self.source, &adopted].map(|SharedFile { file, offset }| {
+            let page = page_size(&fstat(file)?);
+            Ok::<_, Errno>((page, offset % page))
+        });
+        let (page, before) = ours?;
+        if theirs? != (page, before) || self.adopted.get().is_some() {
+            return Err(Errno::EINVAL.into());
+        }
+        self.mapping.replace_file(adopted.file.as_fd(), adopted.offset - before)?;
+        self.adopted.get_or_init(|| adopted);
+        Ok(())
     }
 
     pub(super) fn region_mapping(&self) -> RegionMapping<'_> {
-        let SharedFile { file, offset } = &self.source;
+        let SharedFile { file, offset } = self.file();
         RegionMapping { file: file.as_fd(), offset: *offset, areas: &self.sparse }
     }
 
@@ -95,14 +125,14 @@ impl SharedMemory {
 
     /// Returns the number of bytes that the whole file holds.
     pub(super) fn held(&self) -> u64 {
-        let blocks = fstat(&self.source.file).map_or(0, |stat| stat.st_blocks);
+        let blocks = fstat(&self.file().file).map_or(0, |stat| stat.st_blocks);
         u64::try_from(blocks).unwrap_or(0).saturating_mul(512)
     }
 
     /// Returns the first byte from `offset` on that is data, or a hole, of the file. If the file
     /// system cannot report holes, all bytes are data.
     pub(super) fn seek(&self, offset: u64, whence: Whence) -> Option<u64> {
-        let SharedFile { file, offset: start } = &self.source;
+        let SharedFile { file, offset: start } = self.file();
         let from = i64::try_from(start.checked_add(offset)?).ok()?;
         match lseek(file, from, whence) {
             Ok(found) => u64::try_from(found).ok()?.checked_sub(*start),
@@ -114,9 +144,10 @@ impl SharedMemory {
     /// Punches a hole into the file. Not every file system supports it.
     fn punch(&self, area: &Range<u64>) -> io::Result<()> {
         let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
-        let start = i64::try_from(self.source.offset + area.start).map_err(io::Error::other)?;
+        let SharedFile { file, offset } = self.file();
+        let start = i64::try_from(offset + area.start).map_err(io::Error::other)?;
         let len = i64::try_from(area.end - area.start).map_err(io::Error::other)?;
-        Ok(fallocate(&self.source.file, flags, start, len)?)
+        Ok(fallocate(file, flags, start, len)?)
     }
 }
 

@@ -14,7 +14,7 @@ pub(crate) use error::SetupError;
 pub use error::{SharedError, SharedFileError};
 pub(crate) use runs::DataRuns;
 
-use crate::model::{Descriptor, RegionMapping, RegisterValue};
+use crate::model::{Descriptor, RegionMapping, RegisterValue, SharedFile};
 pub use crate::sys::Atomic;
 use memory::SharedMemory;
 pub(crate) use memory::sealed;
@@ -211,6 +211,21 @@ impl Shared {
     /// Returns the description of the mapping for clients.
     pub(crate) fn mapping(&self) -> Option<RegionMapping<'_>> {
         self.0.as_ref().map(|memory| memory.region_mapping())
+    }
+
+    /// Returns the file that clients map; `None` if the BAR is not shared.
+    pub(crate) fn file(&self) -> Option<&SharedFile> {
+        self.0.as_ref().map(|memory| memory.file())
+    }
+
+    /// Uses the file of another program, whose clients have mapped it.
+    ///
+    /// # Errors
+    ///
+    /// If the BAR is not shared, or the file cannot be its memory.
+    pub(crate) fn adopt(&self, bar: u8, file: &SharedFile) -> Result<(), SetupError> {
+        let memory = self.0.as_ref().ok_or(SharedFileError::NotShared { bar })?;
+        memory.adopt(bar, file)
     }
 
     /// Returns the first area that ends after `offset`.

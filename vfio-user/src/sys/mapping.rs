@@ -18,9 +18,11 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use nix::errno::Errno;
+use nix::libc;
 use nix::sys::stat::FileStat;
 use nix::unistd::{SysconfVar, sysconf};
 
@@ -79,6 +81,35 @@ impl Mapping {
         pages.advise(Advice::DontDump)?;
         let guarded = GuardedRange::new(pages.as_mut_ptr(), pages.len());
         Ok(Mapping { guarded, pages, start, len })
+    }
+
+    /// Replaces the pages by those of another file, for a mapping that is writable: from then on
+    /// every access reaches that file. `offset` is where the first page starts.
+    ///
+    /// # Errors
+    ///
+    /// Those of `mmap(2)`: EINVAL if the pages of the file have another size. The mapping is then
+    /// unchanged.
+    pub(crate) fn replace_file(&self, file: BorrowedFd<'_>, offset: u64) -> io::Result<()> {
+        let offset = libc::off_t::try_from(offset).map_err(|_| Errno::EOVERFLOW)?;
+        let (start, len) = (self.pages.as_mut_ptr(), self.pages.len());
+        // SAFETY: the range is exactly a mapping of ours, alive because `self` is, and no reference
+        // into it exists (it is accessed through raw pointers and atomics only), so replacing its
+        // pages cannot invalidate anything.
+        let replaced = unsafe {
+            libc::mmap(
+                start.cast(),
+                len,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_FIXED | libc::MAP_SHARED | libc::MAP_NORESERVE,
+                file.as_raw_fd(),
+                offset,
+            )
+        };
+        if ptr::eq(replaced, libc::MAP_FAILED) {
+            return Err(io::Error::last_os_error());
+        }
+        self.pages.advise(Advice::DontDump)
     }
 
     /// Returns the size of the range, in bytes.
@@ -200,6 +231,24 @@ mod tests {
             mapping.read(offset, &mut back).unwrap();
             prop_assert_eq!(back, data);
         }
+    }
+
+    #[test]
+    fn another_file_replaces_the_pages_of_a_mapping() {
+        let (_file, mapping) = memory(8192);
+        mapping.write(0, b"old").unwrap();
+        let (other, whole) = memory(12288);
+        whole.write(4096, b"new").unwrap();
+        mapping.replace_file(other.as_fd(), 4096).unwrap();
+        let mut data = [0; 3];
+        mapping.read(0, &mut data).unwrap();
+        assert_eq!(&data, b"new");
+        mapping.write(4096, b"end").unwrap();
+        whole.read(8192, &mut data).unwrap();
+        assert_eq!(&data, b"end");
+        assert!(mapping.replace_file(other.as_fd(), 1).is_err());
+        mapping.read(0, &mut data).unwrap();
+        assert_eq!(&data, b"new");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 mod receiver;
 mod sender;
 
-pub(crate) use receiver::{Incoming, Message, Receiver};
+pub(crate) use receiver::{Incoming, Message, Receiver, Unhandled};
 pub(crate) use sender::{Outbox, Reply, send_all};
 
 use crate::protocol::{DRAIN_LIMIT, HEADER_SIZE};

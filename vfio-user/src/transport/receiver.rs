@@ -1,5 +1,7 @@
 //! Decoding of messages and descriptors from a stream.
 
+mod unhandled;
+
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -7,6 +9,8 @@ use std::os::fd::BorrowedFd;
 use zerocopy::FromBytes;
 
 use super::FramingError;
+pub(crate) use unhandled::Unhandled;
+
 use crate::fds::{CloseQueue, PeerFds};
 use crate::protocol::{DRAIN_LIMIT, HEADER_SIZE, Header};
 use crate::sys::{self, MAX_FDS, Received};

@@ -67,6 +67,11 @@ impl Outbox {
         }
     }
 
+    /// Returns whether nothing is left to send.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// Returns whether all must be sent before a message is added.
     pub(crate) fn is_full(&self) -> bool {
         self.sent > 0 || self.bytes.len() >= Self::ENOUGH

@@ -91,6 +91,42 @@ impl Doorbells {
         Ok(shared)
     }
 
+    /// Returns the eventfds that the client has, with their doorbells.
+    pub(crate) fn open(&self) -> impl Iterator<Item = (u8, Doorbell, &EventFd)> {
+        let all = self.all.iter();
+        all.filter_map(|doorbell| Some((doorbell.bar, doorbell.shown, doorbell.eventfd()?)))
+    }
+
+    /// Waits for an eventfd that the client has of a doorbell, by `set` or by the worker that has
+    /// taken the doorbell. A signal that has arrived counts.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such doorbell, or the system refuses.
+    pub(crate) fn adopt(
+        &mut self,
+        (bar, offset, value): (u8, u64, DataMatch),
+        eventfd: EventFd,
+        set: &Arc<EpollSet>,
+    ) -> io::Result<()> {
+        let is_it = |doorbell: &ServedDoorbell| {
+            let Doorbell { offset: at, value: matched, .. } = doorbell.shown;
+            (doorbell.bar, at, matched) == (bar, offset, value)
+        };
+        let index = self.all.iter().position(is_it).ok_or(io::ErrorKind::NotFound)?;
+        let token = u32::try_from(index).map_err(|_| io::ErrorKind::NotFound)?;
+        let token = WakeSource::Doorbell(token);
+        set.add(eventfd.as_fd(), EpollFlags::EPOLLIN, token)?;
+        let doorbell = &mut self.all[index];
+        doorbell.bell = Some(Bell { eventfd, set: Arc::clone(set), token });
+        // If the worker cannot wait for it, the device's thread does.
+        if let Some(worker) = doorbell.worker.take().and_then(|worker| worker.upgrade()) {
+            let _ = doorbell.hand_over(&worker);
+        }
+        self.count();
+        Ok(())
+    }
+
     /// Makes signals of the doorbell at `offset` of a BAR wake a worker instead of the device's
     /// thread, until [`take_back`](Self::take_back). Returns whether there is such a doorbell.
     pub(crate) fn hand_over(
@@ -162,6 +198,10 @@ impl Doorbells {
 }
 
 impl ServedDoorbell {
+    fn eventfd(&self) -> Option<&EventFd> {
+        self.bell.as_ref().map(|bell| &bell.eventfd)
+    }
+
     fn hand_over(&mut self, worker: &Arc<WaitSet>) -> io::Result<()> {
         if let Some(Bell { eventfd, set, token }) = &self.bell {
             worker.add(eventfd.as_fd())?;

@@ -288,6 +288,16 @@ impl Transfers {
         self.with(|queue| queue.attach(client.max_data_xfer_size, probe));
     }
 
+    /// Returns the id of the last request to the client.
+    pub(crate) fn last_id(&self) -> u16 {
+        self.locked().last_id()
+    }
+
+    /// Continues with the ids after this one, for a client that was attached to another program.
+    pub(crate) fn continue_after(&self, last_id: u16) {
+        self.with(|queue| queue.continue_after(last_id));
+    }
+
     /// The client is gone.
     #[must_use]
     pub(crate) fn detach(&self) -> Vec<Completed> {

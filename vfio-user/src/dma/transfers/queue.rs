@@ -126,6 +126,16 @@ impl Queue {
         };
     }
 
+    /// Returns the last id of a request.
+    pub(super) fn last_id(&self) -> u16 {
+        self.last_id
+    }
+
+    /// Continues with the ids after this one: answers to earlier requests may still arrive.
+    pub(super) fn continue_after(&mut self, last_id: u16) {
+        self.last_id = last_id;
+    }
+
     /// Detaches the client, and ends all transfers.
     pub(super) fn detach(&mut self) -> Vec<Completed> {
         let completed = self.fail_all(Failure::Disconnected);

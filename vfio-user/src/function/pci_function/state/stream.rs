@@ -258,6 +258,37 @@ impl<D: PciDevice> PciFunction<D> {
         loaded
     }
 
+    /// Returns the state as a stream without shared memory, for a program that has the same memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`save`](Self::save).
+    pub(in super::super) fn save_without_memory(&self) -> Result<Vec<u8>, StateError> {
+        let identity = self.identity();
+        let mut writer = StreamWriter::new(&identity.hello);
+        writer.layout(&identity.layout);
+        writer.state(&self.save_state()?);
+        writer.end();
+        let mut stream = Vec::new();
+        writer.exchange(&mut stream);
+        Ok(stream)
+    }
+
+    /// Loads the state of such a stream.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub(in super::super) fn load_without_memory(
+        &mut self,
+        stream: &[u8],
+    ) -> Result<(), StateError> {
+        let mut check = self.begin_checking();
+        check.push(stream)?;
+        check.reader.finish()?;
+        self.become_state(check.state.as_deref().ok_or(StreamError::Truncated)?)
+    }
+
     /// Restores shared memory after a load, at once.
     pub(super) fn undo_loading(&self, loading: Loading) {
         let mut memory = loading.take_back();

@@ -1,0 +1,6 @@
+//! New versions of device programs take the devices of running ones over.
+
+mod engine;
+mod generations;
+mod nvme;
+mod service;
