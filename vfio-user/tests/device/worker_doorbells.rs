@@ -87,18 +87,25 @@ fn kicks(bench: &mut Bench<Tower>) -> u32 {
     bench.device().kicks
 }
 
+/// Returns the count of turns of a worker that runs, after its first one.
+#[track_caller]
 fn turns(worker: &Worker<Turns>) -> Arc<AtomicUsize> {
-    Arc::clone(&worker.state().count)
+    let turns = Arc::clone(&worker.state().count);
+    wait_for_more(&turns, 0);
+    turns
 }
 
 /// Waits until the thread sleeps, as far as can be seen, and returns its turns.
+#[track_caller]
 fn settled(turns: &AtomicUsize) -> usize {
+    let end = Instant::now() + PATIENCE;
     loop {
         let before = turns.load(SeqCst);
         std::thread::sleep(Duration::from_millis(20));
-        if before > 0 && before == turns.load(SeqCst) {
+        if before == turns.load(SeqCst) {
             return before;
         }
+        assert!(Instant::now() < end, "the worker does not sleep");
     }
 }
 
@@ -147,8 +154,8 @@ fn the_order_of_requests_and_rings_does_not_matter() {
     bell.signal();
     wait_for_more(&first, before);
     // A ring that no thread has seen when the other worker takes the doorbell.
-    let second = turns(&bench.device().second);
     bench.write(0, 0, 2_u32);
+    let second = turns(&bench.device().second);
     let before = settled(&second);
     bell.signal();
     wait_for_more(&second, before);
