@@ -40,6 +40,21 @@ pub(crate) fn receive(
     fds: &mut Vec<OwnedFd>,
     nonblocking: bool,
 ) -> io::Result<Received> {
+    loop {
+        match receive_once(socket, buffer, fds, nonblocking) {
+            // There was no wait to end.
+            Err(error) if nonblocking && error.kind() == io::ErrorKind::Interrupted => {}
+            received => return received,
+        }
+    }
+}
+
+fn receive_once(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    fds: &mut Vec<OwnedFd>,
+    nonblocking: bool,
+) -> io::Result<Received> {
     let mut control = Control([MaybeUninit::uninit(); CONTROL_LEN]);
     let mut iov = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     // SAFETY: a `msghdr` of zeros is valid: no name, no data, no control buffer.
