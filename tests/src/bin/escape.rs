@@ -11,6 +11,7 @@ use std::thread;
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
+use rustix::process::{Resource, Rlimit, getppid, prlimit};
 
 use vfio_user::{Cx, Device, PciDevice, Virtual};
 
@@ -44,6 +45,10 @@ impl Escape {
             6 => UdpSocket::bind("127.0.0.1:0").map(drop),
             7 => UnixStream::connect("/run/nothing").map(drop),
             8 => kill(Pid::from_raw(parent_id().cast_signed()), None).map_err(Errno::into),
+            9 => {
+                let none = Rlimit { current: Some(0), maximum: None };
+                prlimit(getppid(), Resource::Core, none).map(drop).map_err(io::Error::from)
+            }
             what => panic!("attempt {what}"),
         };
         let errno = |error: io::Error| error.raw_os_error().unwrap_or(-1).cast_unsigned();

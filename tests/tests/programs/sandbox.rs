@@ -43,7 +43,7 @@ fn files_cannot_be_opened_by_a_hook_nor_by_its_threads() {
 
 #[test]
 fn a_hook_that_reaches_out_of_the_process_ends_it() {
-    for attempt in 3..=8_u32 {
+    for attempt in 3..=9_u32 {
         let dir = tempfile::tempdir().unwrap();
         let program = start(ESCAPE, &dir, &[]);
         program.client().posted_write(0, ATTEMPT, &attempt.to_le_bytes());

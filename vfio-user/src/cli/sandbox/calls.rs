@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use nix::libc;
 use seccompiler::SeccompCmpArgLen::{self, Dword, Qword};
-use seccompiler::SeccompCmpOp::{self, Eq, MaskedEq};
+use seccompiler::SeccompCmpOp::{self, Eq, MaskedEq, Ne};
 use seccompiler::{
     BackendError, BpfProgram, Error, SeccompAction, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch, apply_filter_all_threads,
@@ -30,7 +30,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_getpid,
     libc::SYS_getrlimit,
     libc::SYS_gettid,
-    libc::SYS_prlimit64,
     libc::SYS_rseq,
     libc::SYS_sched_getaffinity,
     libc::SYS_sched_yield,
@@ -77,7 +76,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_dup,
     libc::SYS_dup3,
     libc::SYS_fallocate,
-    libc::SYS_fcntl,
     libc::SYS_fdatasync,
     libc::SYS_flock,
     libc::SYS_fstat,
@@ -149,7 +147,13 @@ fn allowed() -> Result<Rules, BackendError> {
     let thread = u64::from(libc::CLONE_THREAD.cast_unsigned());
     let local = u64::from(libc::AF_UNIX.cast_unsigned());
     let stream = u64::from(libc::SOCK_STREAM.cast_unsigned());
+    let owner = u64::from(libc::F_SETOWN.cast_unsigned());
+    let owner_by_kind = u64::from(F_SETOWN_EX.cast_unsigned());
     let conditional = [
+        // Its own limits.
+        (libc::SYS_prlimit64, vec![(0, Dword, Eq, 0)]),
+        // All but the process that a file signals.
+        (libc::SYS_fcntl, vec![(1, Dword, Ne, owner), (1, Dword, Ne, owner_by_kind)]),
         // Only threads: no processes.
         (libc::SYS_clone, vec![(0, Qword, MaskedEq(thread), thread)]),
         // No new code.
@@ -169,6 +173,9 @@ fn allowed() -> Result<Rules, BackendError> {
     ];
     always.map(Ok).chain(conditional).chain(alternatives).collect()
 }
+
+/// Sets the thread, process or group that a file signals; the crate `libc` does not have it.
+const F_SETOWN_EX: i32 = 15;
 
 const PRCTLS: [i32; 3] = [libc::PR_SET_NAME, libc::PR_GET_TIMERSLACK, libc::PR_SET_TIMERSLACK];
 
