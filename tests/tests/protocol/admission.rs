@@ -270,6 +270,12 @@ fn a_function_may_answer_what_is_no_request() {
         setup.client.answer_to(id, command::SET_IRQS).fails_with(errno::ENOTTY);
         assert_eq!(setup.client.number(BAR, 0, 4), 0);
     }
+    // Two in a row, received at once.
+    setup.client.send(&[too_small(), too_small()].concat(), &[]);
+    for _ in 0..2 {
+        setup.client.answer_to(1, command::SET_IRQS).fails_with(errno::ENOTTY);
+    }
+    assert_eq!(setup.client.number(BAR, 0, 4), 0);
 }
 
 #[test]

@@ -286,8 +286,12 @@ impl Session {
         budget: &mut Budget,
     ) -> Result<(), SessionError> {
         while !budget.is_spent() {
-            if self.deferred.is_empty() {
-                self.answer_too_small(function)?;
+            if self.deferred.is_empty() && self.answer_too_small(function)? {
+                budget.spend();
+                if self.work(function)? {
+                    break;
+                }
+                continue;
             }
             let mut deferred = self.deferred.pop();
             let incoming = match &mut deferred {
@@ -312,15 +316,16 @@ impl Session {
         Ok(())
     }
 
-    /// Answers the next message if it is smaller than its header, and the function wants that.
-    fn answer_too_small(&mut self, function: &mut dyn Function) -> Result<(), SessionError> {
-        if let Some(header) = self.receiver.too_small()
-            && let Some(errno) = guarded(|| function.invalid_message(InvalidMessage::TooSmall))?
-        {
+    /// Answers the next message if it is smaller than its header and the function wants that.
+    /// Returns whether it has.
+    fn answer_too_small(&mut self, function: &mut dyn Function) -> Result<bool, SessionError> {
+        let Some(header) = self.receiver.too_small() else { return Ok(false) };
+        let errno = guarded(|| function.invalid_message(InvalidMessage::TooSmall))?;
+        if let Some(errno) = errno {
             self.receiver.drop_header();
             self.outbox.reply(header).finish(Err(errno));
         }
-        Ok(())
+        Ok(errno.is_some())
     }
 
     /// Returns the twin socket, if the client has one.
