@@ -10,7 +10,9 @@ use serde_json::json;
 
 /// The most bytes that wait to be printed.
 const MOST: usize = 8 << 20;
-/// The time to print what waits at the end.
+/// The bytes that are printed at once.
+const PIECE: usize = 16 << 10;
+/// The time to print a piece at the end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Prints lines to the standard output.
@@ -31,6 +33,8 @@ struct Queue {
     text: String,
     /// The lines that were left out after `text`.
     missing: u64,
+    /// The pieces that are printed.
+    printed: u64,
     is_finished: bool,
     /// Whether the thread prints nothing more.
     has_ended: bool,
@@ -69,9 +73,16 @@ impl Printer {
         let mut queue = self.0.queue();
         queue.is_finished = true;
         self.0.changed.notify_all();
-        let is_pending = |queue: &mut Queue| !queue.has_ended;
-        // What a poisoned lock protects is only text.
-        drop(self.0.changed.wait_timeout_while(queue, PATIENCE, is_pending));
+        loop {
+            let before = queue.printed;
+            let is_stuck = |queue: &mut Queue| !queue.has_ended && queue.printed == before;
+            let waited = self.0.changed.wait_timeout_while(queue, PATIENCE, is_stuck);
+            let (changed, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            queue = changed;
+            if queue.has_ended || timeout.timed_out() {
+                return;
+            }
+        }
     }
 }
 
@@ -87,7 +98,11 @@ impl Shared {
     fn print_all(&self) -> io::Result<()> {
         let mut output = io::stdout().lock();
         while let Some((text, missing)) = self.next() {
-            output.write_all(text.as_bytes())?;
+            for piece in text.as_bytes().chunks(PIECE) {
+                output.write_all(piece)?;
+                self.queue().printed += 1;
+                self.changed.notify_all();
+            }
             if missing > 0 {
                 writeln!(output, "{}", self.note(missing))?;
             }
