@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{BufRead as _, BufReader};
+use std::net::Shutdown;
 use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -186,6 +187,8 @@ impl Tenant {
                 break;
             }
         }
+        // A child that another tenant starts has a copy of the socket until it runs its program.
+        let _ = client.stream().shutdown(Shutdown::Both);
         self.tally.invalid += 1;
         Ok(())
     }
