@@ -296,17 +296,21 @@ fn a_doorbell_of_a_worker_costs_the_thread_of_the_device_nothing() {
     let bell = EventFd::from_fd(bell).unwrap();
     client.write(0, 4, &[0; 4]);
     mark(&mut client);
+    let start = Instant::now();
     for round in 0..COUNT {
         bell.signal();
         assert!(interrupt.wait(PATIENCE).unwrap().is_some(), "round {round}");
     }
     mark(&mut client);
+    // Ten times a second, a look for other connections ends its receive.
+    let looks = 4 * (start.elapsed().as_millis() / 100 + 1);
     drop(client);
     let parts = traced.finish();
-    // It reads no eventfd and wakes no thread. A look for other connections ends its receive.
+    // It reads no eventfd and wakes no thread.
     let is_look = |call: &String| ["sendto", "recvmsg", "epoll_wait"].contains(&&**call);
     let calls = &parts[0];
-    assert!(calls.len() < COUNT && calls.iter().all(is_look), "{calls:?}");
+    let most = COUNT / 2 + usize::try_from(looks).unwrap();
+    assert!(calls.len() < most && calls.iter().all(is_look), "{calls:?}");
 }
 
 /// A server that looks long enough never sleeps while its client goes on.

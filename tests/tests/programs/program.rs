@@ -1,8 +1,9 @@
 //! A device program that a test starts.
 
-use std::io::Read as _;
+use std::fs::File;
+use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex};
 
 use nix::sys::signal::{Signal, kill};
@@ -20,6 +21,8 @@ pub(crate) const EVERYTHING: &str = env!("CARGO_BIN_EXE_everything");
 /// A program with one device, which listens at `device.sock` in a folder.
 pub(crate) struct Program {
     child: Child,
+    /// What it logs. A pipe may be full before it is read.
+    log: File,
     socket: PathBuf,
 }
 
@@ -28,8 +31,9 @@ impl Program {
     pub(crate) fn start(mut command: Command, folder: &Path, options: &[String]) -> Self {
         let socket = folder.join("device.sock");
         command.arg(format!("--socket-path={}", socket.display())).args(options);
-        let child = command.stderr(Stdio::piped()).spawn().unwrap();
-        Program { child, socket }
+        let log = tempfile::tempfile().unwrap();
+        let child = command.stderr(log.try_clone().unwrap()).spawn().unwrap();
+        Program { child, log, socket }
     }
 
     pub(crate) fn client(&self) -> RawClient {
@@ -48,7 +52,8 @@ impl Program {
     pub(crate) fn ended(mut self) -> (ExitStatus, String) {
         let mut said = String::new();
         wait_until(|| self.child.try_wait().unwrap().is_some());
-        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        self.log.rewind().unwrap();
+        self.log.read_to_string(&mut said).unwrap();
         (self.child.wait().unwrap(), said)
     }
 

@@ -80,10 +80,13 @@ fn no_ring_is_lost_over_stops_and_resets() {
                     driver.wait_used();
                 }
             });
-            while !ringing.is_finished() {
+            loop {
                 place.client.set_migration_state(MigrationState::StopCopy).unwrap();
                 place.client.set_migration_state(MigrationState::Running).unwrap();
                 stops += 1;
+                if ringing.is_finished() {
+                    break;
+                }
             }
         });
         assert!(stops > 0 && place.status() == 0x0f, "round {round}, {stops} stops");
