@@ -44,7 +44,7 @@ struct Driver {
 
 impl Driver {
     fn attach(socket: &Path) -> Self {
-        let options = AttachOptions { patience: PATIENCE, ..AttachOptions::default() };
+        let options = AttachOptions { timeout: PATIENCE, patience: PATIENCE };
         let client = Arc::new(Client::attach_with(socket, options).unwrap());
         client.region(RegionIndex::Config).write(COMMAND, BUS_MASTER).unwrap();
         let memory = Memory::new(1 << 20).unwrap();
@@ -138,6 +138,15 @@ fn poll(client: &Client, is_over: &AtomicBool, longest: &AtomicU64) {
     }
 }
 
+/// Ends the threads of a test, also if it fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn an_engine_that_copies_is_handed_over_100_times() {
     let mut programs = Generations::start(ENGINE, &[]);
@@ -146,6 +155,7 @@ fn an_engine_that_copies_is_handed_over_100_times() {
     let mut pauses = Vec::new();
     let client = Arc::clone(&driver.client);
     thread::scope(|scope| {
+        let _over = Over(&is_over);
         scope.spawn(|| poll(&client, &is_over, &longest));
         let load = scope.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
@@ -158,7 +168,6 @@ fn an_engine_that_copies_is_handed_over_100_times() {
             pauses.push(longest.load(Ordering::Relaxed));
             assert!(!load.is_finished());
         }
-        is_over.store(true, Ordering::Relaxed);
     });
     pauses.sort_unstable();
     let at = |percent: usize| pauses[(pauses.len() - 1) * percent / 100];

@@ -55,9 +55,15 @@ impl Generations {
 
     /// As [`upgrade`](Self::upgrade), and works meanwhile.
     pub(crate) fn upgrade_while(&mut self, mut work: impl FnMut()) {
-        let successor = self.spawn();
+        let mut successor = self.spawn();
+        let mut refused = 0;
         let status = wait_for(|| {
             work();
+            // A loaded machine may be too slow for the program that runs, which then goes on.
+            if refused < 3 && successor.try_wait().unwrap().is_some() {
+                refused += 1;
+                successor = self.spawn();
+            }
             self.running.try_wait().unwrap()
         });
         self.running = successor;

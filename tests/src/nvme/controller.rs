@@ -61,7 +61,7 @@ impl Controller {
     ///
     /// Those of the client; if the controller does not become ready.
     pub fn attach(path: &Path, memory: &Arc<Memory>) -> Result<Self> {
-        let options = AttachOptions { patience: PATIENCE, ..AttachOptions::default() };
+        let options = AttachOptions { timeout: PATIENCE, patience: PATIENCE };
         let client = Arc::new(Client::attach_with(path, options)?);
         client.region(RegionIndex::Config).write(PCI_COMMAND, PCI_ENABLED)?;
         memory.share(&client)?;

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use vfio_user::client::{AttachOptions, Client};
@@ -131,7 +131,7 @@ impl Upgrades {
     }
 
     fn client(&self) -> Client {
-        let options = AttachOptions { patience: PATIENCE, ..AttachOptions::default() };
+        let options = AttachOptions { timeout: PATIENCE, patience: PATIENCE };
         let client = Client::attach_with(self.socket(), options).unwrap();
         // Memory and bus master.
         client.region(RegionIndex::Config).write(4, 6_u16).unwrap();
@@ -141,6 +141,12 @@ impl Upgrades {
     fn upgrade(&mut self) {
         let successor = serve::<Card>(self.folder.path());
         let before = std::mem::replace(&mut self.current, successor);
+        let deadline = Instant::now() + PATIENCE;
+        while !before.thread.is_finished() {
+            assert!(!self.current.thread.is_finished(), "the successor is refused");
+            assert!(Instant::now() < deadline, "the devices are not handed over in time");
+            thread::sleep(Duration::from_millis(1));
+        }
         before.thread.join().unwrap().unwrap();
     }
 
@@ -414,13 +420,13 @@ fn a_predecessor_that_hands_nothing_over_is_not_succeeded() {
         peer.receive_until(1);
         peer.send(2, br#"{"records":2,"bytes":0,"fds":0,"crc":1}"#);
         peer.send(3, b"{}");
-        assert_eq!(peer.receive(), None);
+        peer.receive_until(6);
     };
     assert!(matches!(predecessor(lies), E::Malformed { .. }));
     let exceeds = |peer: &mut Peer| {
         peer.receive_until(1);
         peer.send(2, br#"{"records":18446744073709551615,"bytes":1,"fds":0,"crc":1}"#);
-        assert_eq!(peer.receive(), None);
+        peer.receive_until(6);
     };
     assert!(matches!(predecessor(exceeds), E::Malformed { .. }));
 }

@@ -366,7 +366,8 @@ impl Reactor {
             } else {
                 self.wait(Some(Duration::ZERO), PollScope::All)?
             };
-            happened |= !self.again.is_empty();
+            // A successor whose attempt is due ends the wait.
+            happened |= !self.again.is_empty() || self.successor.is_some();
             if !happened && !has_slept {
                 // The thread that this one waits for may share its processor.
                 thread::yield_now();

@@ -17,7 +17,7 @@
 //! and would tear the words that drivers and devices expect to be whole.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
@@ -89,27 +89,31 @@ impl Mapping {
     /// # Errors
     ///
     /// Those of `mmap(2)`: EINVAL if the pages of the file have another size. The mapping is then
-    /// unchanged.
+    /// of memory without a file, because the kernel may have removed its pages.
     pub(crate) fn replace_file(&self, file: BorrowedFd<'_>, offset: u64) -> io::Result<()> {
         let offset = libc::off_t::try_from(offset).map_err(|_| Errno::EOVERFLOW)?;
+        if let Err(error) = self.replace(libc::MAP_SHARED, file.as_raw_fd(), offset) {
+            if self.replace(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0).is_err() {
+                // Another mapping may get the range, and this one would still access and unmap it.
+                std::process::abort();
+            }
+            return Err(error);
+        }
+        self.pages.advise(Advice::DontDump)
+    }
+
+    fn replace(&self, flags: i32, file: RawFd, offset: libc::off_t) -> io::Result<()> {
         let (start, len) = (self.pages.as_mut_ptr(), self.pages.len());
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = flags | libc::MAP_FIXED | libc::MAP_NORESERVE;
         // SAFETY: the range is exactly a mapping of ours, alive because `self` is, and no reference
         // into it exists (it is accessed through raw pointers and atomics only), so replacing its
-        // pages cannot invalidate anything.
-        let replaced = unsafe {
-            libc::mmap(
-                start.cast(),
-                len,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_FIXED | libc::MAP_SHARED | libc::MAP_NORESERVE,
-                file.as_raw_fd(),
-                offset,
-            )
-        };
+        // pages cannot invalidate anything. If this fails, the caller fills the range again.
+        let replaced = unsafe { libc::mmap(start.cast(), len, access, flags, file, offset) };
         if ptr::eq(replaced, libc::MAP_FAILED) {
             return Err(io::Error::last_os_error());
         }
-        self.pages.advise(Advice::DontDump)
+        Ok(())
     }
 
     /// Returns the size of the range, in bytes.
@@ -246,8 +250,12 @@ mod tests {
         mapping.write(4096, b"end").unwrap();
         whole.read(8192, &mut data).unwrap();
         assert_eq!(&data, b"end");
+        // A failure leaves memory that no file has.
         assert!(mapping.replace_file(other.as_fd(), 1).is_err());
         mapping.read(0, &mut data).unwrap();
+        assert_eq!(data, [0; 3]);
+        mapping.write(0, b"own").unwrap();
+        whole.read(4096, &mut data).unwrap();
         assert_eq!(&data, b"new");
     }
 

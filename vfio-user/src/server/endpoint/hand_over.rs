@@ -181,6 +181,8 @@ impl Endpoint {
         self.registrations.leave(poller, self.socket.listener());
         self.socket.abandon();
         self.function.interrupts().disconnect();
+        // A worker that the client wakes must not find its memory again.
+        self.function.dma().end_session();
         self.function.dma().disconnect();
         if catch_unwind(AssertUnwindSafe(|| drop(self.function))).is_err() {
             tracing::error!("a device panicked while it was dropped");
@@ -265,6 +267,9 @@ impl Endpoint {
         transfers.attach(&capabilities);
         transfers.continue_after(client.last_id);
         self.session = Some(Session::unpack(arrival, twin, capabilities, parcel, &self.log)?);
+        // Until the device runs, neither threads nor interrupts reach the guest.
+        self.function.dma().pause();
+        self.function.interrupts().hold();
         guarded(|| self.function.connected()).map_err(|_| self.panic())?;
         for region in &client.memory {
             let first = *region.range().start();
@@ -272,11 +277,7 @@ impl Endpoint {
             mapped.map_err(|errno| TakeOverError::Memory { first, errno })?;
             guarded(|| self.function.dma_mapped(region.range())).map_err(|_| self.panic())?;
         }
-        // Until the device runs, neither threads nor interrupts reach the guest.
-        self.function.dma().pause();
-        let interrupts = self.function.interrupts();
-        interrupts.hold();
-        let unpacked = interrupts.unpack(&client.interrupts, parcel);
+        let unpacked = self.function.interrupts().unpack(&client.interrupts, parcel);
         unpacked.map_err(|error| TakeOverError::malformed("PARCEL", &error))
     }
 

@@ -27,18 +27,8 @@ pub(in crate::server) fn adopt(
     shutdown: &Shutdown,
 ) -> Result<(), TakeOverError> {
     let Role::Successor(peer) = &mut take_over.role else { return Ok(()) };
-    peer.wait_until(Some(Instant::now() + PATIENCE));
-    peer.send(Kind::Hello, &Hello::new(endpoints.iter().map(|endpoint| endpoint.device_name())))?;
-    let (records, parcel) = peer.receive_parcel()?;
     let start = Instant::now();
-    let mut watching = match unpack(&records, &parcel, endpoints) {
-        Ok(watching) => watching,
-        Err(error) => {
-            peer.refuse(&error);
-            return Err(error);
-        }
-    };
-    commit(peer, shutdown)?;
+    let mut watching = take(peer, endpoints, shutdown).inspect_err(|error| peer.refuse(error))?;
     watching.own_file(&take_over.path);
     for endpoint in endpoints.iter_mut() {
         endpoint.start(shutdown);
@@ -48,6 +38,20 @@ pub(in crate::server) fn adopt(
         take_over.predecessor = Some(peer);
     }
     Ok(())
+}
+
+/// Takes the devices until the other program has left them to this one.
+fn take(
+    peer: &mut Peer,
+    endpoints: &mut [&mut Endpoint],
+    shutdown: &Shutdown,
+) -> Result<Watching, TakeOverError> {
+    peer.wait_until(Some(Instant::now() + PATIENCE));
+    peer.send(Kind::Hello, &Hello::new(endpoints.iter().map(|endpoint| endpoint.device_name())))?;
+    let (records, parcel) = peer.receive_parcel()?;
+    let watching = unpack(&records, &parcel, endpoints)?;
+    commit(peer, shutdown)?;
+    Ok(watching)
 }
 
 fn unpack(

@@ -5,7 +5,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use super::{Descriptors, Receiver};
-use crate::fds::PeerFds;
+use crate::fds::{PeerFd, PeerFds};
 use crate::parcel::{ByteRange, FdNumber, Packing, ParcelError, Unpacking};
 
 /// Whole messages and a part of one, as they arrived.
@@ -98,11 +98,14 @@ impl Receiver {
         }
         self.skip = unhandled.skip;
         for UnhandledFds { at, fds, are_lost } in &unhandled.fds {
-            let fds: Result<Vec<_>, _> = fds.iter().map(|fd| parcel.fd(*fd)).collect();
-            let fds = fds?.into_iter().filter_map(|fd| fd.try_clone().ok());
-            let fds = fds.map(|fd| fd.with_queue(&self.close_queue)).collect();
-            // A descriptor that cannot be opened is lost, as if it had just arrived.
-            self.fds.push_back((*at as u64, Descriptors { fds, are_lost: *are_lost }));
+            let given: Result<Vec<_>, _> = fds.iter().map(|fd| parcel.fd(*fd)).collect();
+            let fds = given?.into_iter().map(PeerFd::try_clone);
+            let fds = fds.map(|fd| Ok(fd?.with_queue(&self.close_queue)));
+            // Descriptors that cannot be opened are lost, as if they had just arrived.
+            let fds: io::Result<_> = fds.collect();
+            let are_lost = *are_lost || fds.is_err();
+            let fds = fds.unwrap_or_default();
+            self.fds.push_back((*at as u64, Descriptors { fds, are_lost }));
         }
         Ok(())
     }
