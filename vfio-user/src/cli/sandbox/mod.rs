@@ -17,8 +17,8 @@ use crate::listening::SocketPath;
 #[derive(Debug, Args)]
 #[group(skip)]
 pub(super) struct Sandbox {
-    /// Once the devices exist, open no file but that of `--state`, run no program and open no
-    /// connection; an attempt fails or ends the process
+    /// Once the devices exist, open no files but those in the folder of `--state`, run no program
+    /// and open no connection; an attempt fails or ends the process
     #[arg(long, conflicts_with_all = ["describe", "replay"])]
     sandbox: bool,
 }
