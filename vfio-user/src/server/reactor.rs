@@ -1,11 +1,12 @@
 //! One thread, and the devices that it serves.
 
-use std::mem;
+mod succession;
+mod waiting;
+
 use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Weak};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::time::TimeSpec;
@@ -22,29 +23,15 @@ use super::shutdown::Shutdown;
 use super::slack::TimerSlack;
 use super::spin::Spin;
 use super::successor::Successor;
-use super::take_over::{Attempt, TakeOver, adopt, hand_over, wait_for_start};
+use super::take_over::TakeOver;
 use super::watchdog::Watchdog;
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::log_throttle::LogThrottle;
+use waiting::PollScope;
 
 /// Creates a device at one of the server's own sockets anew after a panic.
 pub(super) type Own<'a> = dyn FnMut(ServedId) -> Result<Box<dyn Function>> + 'a;
-
-/// Which devices check the memory that guests write without a message.
-#[derive(Clone, Copy)]
-enum PollScope {
-    /// Those whose time has come.
-    Due,
-    /// All, while the thread spins.
-    All,
-}
-
-/// The interval at which devices are handed over that could not be before.
-const ATTEMPTS: Duration = Duration::from_millis(1);
-
-/// A time later than any check.
-const FOR_EVER: Duration = Duration::from_secs(3600);
 
 /// One thread, and the devices that it serves. Each turn is one wait, and one turn for every device
 /// that has work.
@@ -139,69 +126,6 @@ impl Reactor {
     /// Returns whether it hands its devices over.
     pub(super) fn has_take_over(&self) -> bool {
         self.take_over.is_some()
-    }
-
-    /// Takes the devices of another program over, if there is one. Has an effect once.
-    ///
-    /// # Errors
-    ///
-    /// Why the other program continues with them. No device is left here then.
-    pub(super) fn begin(&mut self) -> Result<()> {
-        let has_begun = mem::replace(&mut self.has_begun, true);
-        let Some(mut take_over) = self.take_over.take_if(|_| !has_begun) else { return Ok(()) };
-        if take_over.has_predecessor() {
-            self.apply_commands();
-            let mut endpoints: Vec<_> = self.endpoints.iter_mut().flatten().collect();
-            if let Err(error) = adopt(&mut take_over, &mut endpoints, &self.shutdown) {
-                self.abandon(Endpoint::abandon);
-                return Err(error.into());
-            }
-            if let Err(error) = take_over.watch(&self.queue) {
-                warn!(%error, "no other program can take these devices over");
-            }
-        } else {
-            take_over.watch(&self.queue)?;
-        }
-        self.take_over = Some(take_over);
-        Ok(())
-    }
-
-    /// Begins, unless it has begun, and lets the other program end.
-    fn ensure_begun(&mut self) -> Result<()> {
-        self.begin()?;
-        self.take_over.iter_mut().for_each(TakeOver::dismiss_predecessor);
-        Ok(())
-    }
-
-    /// Hands the devices over to a program that waits for them, if they can be handed over now.
-    fn serve_successor(&mut self) {
-        let Some(take_over) = &mut self.take_over else { return };
-        let Some(successor) = self.successor.take() else { return };
-        let mut endpoints: Vec<_> = self.endpoints.iter_mut().flatten().collect();
-        match hand_over(take_over, successor, &mut endpoints, &self.shutdown) {
-            Attempt::Later(successor) => self.successor = Some(successor),
-            Attempt::Failed => self.turn_all(),
-            Attempt::Done(successor) => {
-                self.abandon(Endpoint::leave_to_successor);
-                wait_for_start(successor);
-            }
-        }
-    }
-
-    /// Removes all devices, which another program serves.
-    fn abandon(&mut self, abandon: impl Fn(Endpoint, &Poller)) {
-        for index in 0..self.endpoints.len() {
-            if let Some(endpoint) = self.endpoints[index].take() {
-                abandon(endpoint, &self.poller);
-                self.forget(index, Ok(()));
-            }
-        }
-    }
-
-    /// Gives every device a turn soon.
-    fn turn_all(&mut self) {
-        let is_there = |index: &usize| self.endpoints[*index].is_some();
-        (0..self.endpoints.len()).filter(is_there).for_each(|index| self.again.push(index));
     }
 
     pub(super) fn queue(&self) -> &Arc<ThreadQueue> {
@@ -327,135 +251,6 @@ impl Reactor {
         // count.
         fence(Ordering::Acquire);
         shared || !self.queue.is_empty()
-    }
-
-    /// Returns whether only one client's socket can wake this thread.
-    fn has_one_client_to_wait_for(&self) -> bool {
-        let may_wait = |endpoint: &Endpoint| endpoint.may_wait(self.polled_at);
-        let others_ask = || self.has_take_over() || self.can_grow();
-        self.count == 1 && self.endpoints.iter().flatten().all(may_wait) && !others_ask()
-    }
-
-    /// Returns the maximum time to sleep, from `now` on; `None` is for ever.
-    fn timeout(&self, now: Instant) -> Option<Duration> {
-        if !self.again.is_empty() {
-            return Some(Duration::ZERO);
-        }
-        self.first_deadline().map(|time| time.saturating_duration_since(now))
-    }
-
-    fn first_deadline(&self) -> Option<Instant> {
-        let patience = || self.endpoints.iter().flatten().filter_map(Endpoint::patience).min();
-        let patience = if self.ending { patience() } else { None };
-        let attempt = self.successor.as_ref().map(|_| Instant::now() + ATTEMPTS);
-        let times = [self.deadlines.first(), self.polls.first(), patience, attempt];
-        times.into_iter().flatten().min()
-    }
-
-    /// Waits until a device has work: polls for a while, if allowed, and then sleeps. A sleep that
-    /// ends only with an unchanged check of memory does not end the wait; a signal does.
-    fn wait_for_work(&mut self) -> Result<()> {
-        let start = Instant::now();
-        let (mut has_slept, mut happened) = (false, false);
-        while !happened && !self.poller.is_interrupted() {
-            let now = Instant::now();
-            happened = if self.spin.is_over(now.duration_since(start)) {
-                let timeout = self.timeout(now);
-                has_slept |= timeout != Some(Duration::ZERO);
-                self.wait(timeout, PollScope::Due)?
-            } else {
-                self.wait(Some(Duration::ZERO), PollScope::All)?
-            };
-            // A successor whose attempt is due ends the wait.
-            happened |= !self.again.is_empty() || self.successor.is_some();
-            if !happened && !has_slept {
-                // The thread that this one waits for may share its processor.
-                thread::yield_now();
-            }
-        }
-        if has_slept {
-            self.spin.slept(start.elapsed());
-        }
-        Ok(())
-    }
-
-    /// Waits, and notes which devices have work. Returns whether any event has happened.
-    fn wait(&mut self, timeout: Option<Duration>, scope: PollScope) -> Result<bool> {
-        let Reactor { poller, endpoints, now, .. } = self;
-        let (mut is_notified, mut shutdown) = (false, false);
-        let happened = poller
-            .wait(timeout, |token| match token {
-                Token::Queue => is_notified = true,
-                Token::Shutdown => shutdown = true,
-                Token::Alarm => {}
-                Token::Endpoint(index, kind) => {
-                    if let Some(endpoint) = endpoints.get_mut(index).and_then(Option::as_mut) {
-                        endpoint.note(kind);
-                        now.push(index);
-                    }
-                }
-            })
-            .map_err(Error::system)?;
-        self.polled_at = Instant::now();
-        if is_notified {
-            self.apply_commands();
-        }
-        if shutdown {
-            self.begin_to_end();
-        }
-        self.note_deadlines();
-        self.note_changes(scope);
-        Ok(happened > 0 || !self.now.is_empty())
-    }
-
-    fn note_deadlines(&mut self) {
-        if self.ending {
-            self.note_all();
-        }
-        if self.deadlines.first().is_none() {
-            return;
-        }
-        let now = Instant::now();
-        while let Some(index) = self.deadlines.pop_due(now) {
-            self.endpoints[index].iter_mut().for_each(Endpoint::note_deadline);
-            self.now.push(index);
-        }
-    }
-
-    /// Checks the memory that guests write without a message.
-    fn note_changes(&mut self, scope: PollScope) {
-        if self.polls.first().is_none() {
-            return;
-        }
-        let now = Instant::now();
-        let until = match scope {
-            PollScope::Due => now,
-            PollScope::All => now + FOR_EVER,
-        };
-        // Each of them once, because without a pause the next check is due already.
-        for _ in 0..self.count {
-            let Some(index) = self.polls.pop_due(until) else { break };
-            let Some(endpoint) = &mut self.endpoints[index] else { continue };
-            if endpoint.look() {
-                self.now.push(index);
-            } else {
-                self.polls.set(index, endpoint.next_look());
-            }
-        }
-    }
-
-    /// Gives a turn to devices whose memory was given to other threads outside of a turn, to notice
-    /// their requests from then on.
-    fn note_new_holders(&mut self) {
-        for (index, endpoint) in self.endpoints.iter().enumerate() {
-            if endpoint.as_ref().is_some_and(Endpoint::has_new_holder) {
-                self.now.push(index);
-            }
-        }
-    }
-
-    fn note_all(&mut self) {
-        (0..self.endpoints.len()).for_each(|index| self.now.push(index));
     }
 
     /// Gives every device a turn, to see that it is one of the last.
