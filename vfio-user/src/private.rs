@@ -6,6 +6,7 @@ pub use crate::device::{
 };
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::dma::Dma;
 pub use crate::driver::Bars;
@@ -35,7 +36,7 @@ pub use crate::model::descriptor::capability_list::capability_body;
 pub use crate::model::descriptor::check::*;
 pub use crate::model::register::block::capability_block;
 pub use crate::model::register::enter::{enter, enter_block, enter_elements};
-pub use crate::model::register::nested::{all_blocks, block_count};
+pub use crate::model::register::nested::{all_blocks, block_count, list_blocks};
 pub use crate::model::register::register_of_width;
 
 pub use crate::tape::{EventCodec, NotRecorded, Recordable};
@@ -134,6 +135,26 @@ pub fn own_dma<D: Device>(cx: &Cx<'_, D>) -> Dma {
 /// Returns the interrupts of a device, for such hooks.
 pub fn interrupts<D: Device>(cx: &Cx<'_, D>) -> Arc<Interrupts> {
     Arc::clone(&cx.runtime().interrupts)
+}
+
+/// Arms a timer, for such hooks: at the time that their context had when they were called.
+pub fn arm_timer(timer: &mut Timer, now: Instant, after: Duration) {
+    timer.arm_at(now, after);
+}
+
+/// Arms a periodic timer, for such hooks.
+pub fn arm_timer_every(timer: &mut Timer, now: Instant, first: Duration, period: Duration) {
+    timer.arm_every_at(now, first, period);
+}
+
+/// Arms a timer again, for such hooks.
+pub fn arm_timer_again(timer: &mut Timer, now: Instant, period: Duration) {
+    timer.arm_again_at(now, period);
+}
+
+/// Returns the remaining time of a timer, for such hooks.
+pub fn remaining(timer: &Timer, now: Instant) -> Option<Duration> {
+    timer.remaining_at(now)
 }
 
 /// Returns the bits of a register's field.

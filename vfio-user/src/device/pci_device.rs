@@ -180,4 +180,19 @@ pub trait PciDevice: Device + Send + 'static {
         let _ = (block, elements, from);
         Ok(Box::new(|_| {}))
     }
+
+    /// Reads the private fields of elements of a block of this device; see
+    /// [`read_private`](Self::read_private). By default it is [`load_block`](Self::load_block).
+    ///
+    /// # Errors
+    ///
+    /// As [`load_block`](Self::load_block).
+    fn read_block(
+        &self,
+        block: usize,
+        elements: Range<usize>,
+        from: &mut StateReader<'_>,
+    ) -> Result<Exchange<Self>, StateError> {
+        Self::load_block(block, elements, from)
+    }
 }

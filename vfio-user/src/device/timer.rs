@@ -127,8 +127,7 @@ const SHORTEST: Duration = Duration::from_micros(50);
 impl Timer {
     /// Arms the timer to expire once, `after` from now, and replaces any earlier deadline.
     pub fn arm<D: Device>(&mut self, cx: &Cx<'_, D>, after: Duration) {
-        self.deadline = Some(cx.now() + after.min(FOR_EVER));
-        self.periodic = None;
+        self.arm_at(cx.now(), after);
     }
 
     /// Arms the timer to expire every `period`, for the first time one period from now, until it is
@@ -140,24 +139,14 @@ impl Timer {
     /// Arms the timer to expire `first` from now and then every `period`. A period of zero counts
     /// as 1 ns.
     pub fn arm_every_from<D: Device>(&mut self, cx: &Cx<'_, D>, first: Duration, period: Duration) {
-        self.arm(cx, first);
-        self.periodic = Some(Periodic { period: bounded(period), covered: 1 });
+        self.arm_every_at(cx.now(), first, period);
     }
 
     /// Arms the timer again from its hook, one period after its last deadline.
     ///
     /// However late hooks run, periods do not drift; missed periods are skipped.
     pub fn arm_again<D: Device>(&mut self, cx: &Cx<'_, D>, period: Duration) {
-        let (now, period) = (cx.now(), period.min(FOR_EVER));
-        let last = self.expired.unwrap_or(now);
-        let late = now.saturating_duration_since(last).as_nanos();
-        let missed = late.checked_div(period.as_nanos()).unwrap_or(0);
-        let missed = u32::try_from(missed).unwrap_or(u32::MAX);
-        self.deadline = Some(match period.checked_mul(missed) {
-            Some(missed) => (last + missed + period).max(now),
-            None => now + period,
-        });
-        self.periodic = None;
+        self.arm_again_at(cx.now(), period);
     }
 
     /// Disarms the timer.
@@ -173,7 +162,7 @@ impl Timer {
 
     /// Returns the remaining time; `None` if the timer is not armed.
     pub fn remaining<D: Device>(&self, cx: &Cx<'_, D>) -> Option<Duration> {
-        self.deadline.map(|deadline| deadline.saturating_duration_since(cx.now()))
+        self.remaining_at(cx.now())
     }
 
     /// Returns how many periods the last call of the hook stands for besides one: those that have
@@ -181,6 +170,33 @@ impl Timer {
     /// 0 if the timer is not periodic.
     pub fn missed(&self) -> u64 {
         self.missed
+    }
+
+    pub(crate) fn arm_at(&mut self, now: Instant, after: Duration) {
+        self.deadline = Some(now + after.min(FOR_EVER));
+        self.periodic = None;
+    }
+
+    pub(crate) fn arm_every_at(&mut self, now: Instant, first: Duration, period: Duration) {
+        self.arm_at(now, first);
+        self.periodic = Some(Periodic { period: bounded(period), covered: 1 });
+    }
+
+    pub(crate) fn arm_again_at(&mut self, now: Instant, period: Duration) {
+        let period = period.min(FOR_EVER);
+        let last = self.expired.unwrap_or(now);
+        let late = now.saturating_duration_since(last).as_nanos();
+        let missed = late.checked_div(period.as_nanos()).unwrap_or(0);
+        let missed = u32::try_from(missed).unwrap_or(u32::MAX);
+        self.deadline = Some(match period.checked_mul(missed) {
+            Some(missed) => (last + missed + period).max(now),
+            None => now + period,
+        });
+        self.periodic = None;
+    }
+
+    pub(crate) fn remaining_at(&self, now: Instant) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(now))
     }
 
     /// Returns what migrates of a timer; `None` if it is not armed.

@@ -165,7 +165,8 @@ impl<D: PciDevice> PciFunction<D> {
                 part.columns(&self.descriptor, Register::migrates),
                 &mut registers,
             )?;
-            private.push(D::load_block(part.block_index, part.part.elements(), &mut from)?);
+            let elements = part.part.elements();
+            private.push(self.device.read_block(part.block_index, elements, &mut from)?);
             self.load_block_timers(&part, &mut from, &mut timers)?;
             unknown += from.finish()?;
         }

@@ -70,8 +70,9 @@ impl BlockContents {
         Self::of_blocks(registers, &[])
     }
 
-    /// Registers and blocks.
-    pub(crate) const fn of_blocks(
+    /// Registers, and all blocks in each element: those that it declares itself, before those that
+    /// lie in them.
+    pub const fn of_blocks(
         registers: &'static [Register],
         blocks: &'static [Block],
     ) -> Self {
@@ -84,6 +85,27 @@ impl BlockContents {
             interrupts: &[],
             state: None,
         }
+    }
+
+    /// Adds timers to each element.
+    #[must_use]
+    pub const fn with_timers(mut self, timers: &'static [DeclaredTimer]) -> Self {
+        self.timers = timers;
+        self
+    }
+
+    /// Adds interrupts that the runtime composes from registers of the same element.
+    #[must_use]
+    pub const fn with_interrupts(mut self, interrupts: &'static [ComposedInterrupt]) -> Self {
+        self.interrupts = interrupts;
+        self
+    }
+
+    /// Lets the block migrate: its registers, and its private fields according to `layout`.
+    #[must_use]
+    pub const fn with_state(mut self, layout: StateLayout) -> Self {
+        self.state = Some(layout);
+        self
     }
 }
 

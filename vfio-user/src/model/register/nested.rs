@@ -43,6 +43,17 @@ pub const fn all_blocks<const N: usize>(own: &'static [Block]) -> [Block; N] {
     all
 }
 
+/// Returns all blocks of a struct that itself declares these, for a declaration at run time.
+pub fn list_blocks(own: &[Block]) -> Vec<Block> {
+    let (mut all, mut first) = (own.to_vec(), own.len());
+    for (index, around) in own.iter().enumerate() {
+        all[index].first_inner = first;
+        all.extend(around.inner().iter().map(|inner| inner.inside(around, index, first)));
+        first += around.inner().len();
+    }
+    all
+}
+
 /// Blocks in blocks.
 impl Block {
     /// Returns this block as part of one of a struct's own blocks: the one at `index`, whose inner
