@@ -27,6 +27,11 @@ pub(crate) fn unwind(py: Python<'_>, error: PyErr, device: &Py<PyAny>) -> ! {
     resume_unwind(Box::new(HookRaised));
 }
 
+/// Returns whether a panic is the end of a hook that has raised an exception.
+pub(crate) fn is_raised(panic: &(dyn Any + Send)) -> bool {
+    panic.is::<HookRaised>()
+}
+
 /// Runs code of the engine.
 ///
 /// # Errors

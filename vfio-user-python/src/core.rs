@@ -1,25 +1,28 @@
 //! The part of a device object that the engine and Python share: its registers, its private state,
-//! and the handles for its hooks.
+//! its timers and memories, and the handles for its hooks.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 use pyo3::exceptions::{PyIndexError, PyOverflowError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use vfio_user::declaration::Slot;
 use vfio_user::function::Interrupts;
-use vfio_user::{Dma, Irq, PostError, Remote};
+use vfio_user::{Dma, Irq, PostError, Remote, Shared, SharedError, Timer};
 
+use crate::bench::duration;
 use crate::declaration::Declaration;
 use crate::device::Posted;
 use crate::error::{OrRaise, exception};
+use crate::held::{Arm, Held};
 use crate::value::{Value, wrong};
 
 /// The most bytes of one read of the client's memory.
 const MAX_READ: usize = 16 << 20;
 
-/// The registers, private state and handles of a device object.
+/// The registers, private state, timers, memories and handles of a device object.
 #[pyclass(frozen, module = "vfio_user._native")]
 pub(crate) struct Core {
     pub(crate) declaration: Py<Declaration>,
@@ -28,6 +31,8 @@ pub(crate) struct Core {
     /// Set while a bench or a server has the device.
     is_used: AtomicBool,
     handles: Mutex<Option<Arc<Handles>>>,
+    /// `None` while the engine has it, which is except in hooks.
+    held: Mutex<Option<Held>>,
     /// The thread on which a hook runs.
     hook: Mutex<Option<ThreadId>>,
 }
@@ -36,6 +41,8 @@ pub(crate) struct Core {
 pub(crate) struct Handles {
     pub(crate) dma: Dma,
     pub(crate) interrupts: Arc<Interrupts>,
+    /// By BAR.
+    pub(crate) shared: [Shared; 6],
     pub(crate) remote: Remote<Posted>,
 }
 
@@ -44,13 +51,14 @@ impl Core {
     #[new]
     fn new(declaration: Bound<'_, Declaration>) -> Self {
         let declared = declaration.get();
-        let registers = declared.initial.iter().map(|bits| AtomicU64::new(*bits)).collect();
-        let private = declared.private.iter().map(|private| private.initial.clone()).collect();
+        let registers = declared.registers().map(AtomicU64::new).collect();
+        let private = declared.private().map(|private| private.initial.clone()).collect();
         Core {
             registers,
             private: Mutex::new(private),
             is_used: AtomicBool::new(false),
             handles: Mutex::new(None),
+            held: Mutex::new(Some(Held::new(declared))),
             hook: Mutex::new(None),
             declaration: declaration.unbind(),
         }
@@ -72,8 +80,7 @@ impl Core {
     }
 
     fn set_private(&self, index: usize, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        let declared = &self.declaration.get().private;
-        let private = declared.get(index).ok_or_else(|| no_slot(index))?;
+        let private = self.declaration.get().private_at(index).ok_or_else(|| no_slot(index))?;
         let (name, ty) = (private.field.name, private.ty);
         let value = ty.extract(value).map_err(|error| wrong(name, ty, &error))?;
         self.values()[index] = value;
@@ -112,12 +119,90 @@ impl Core {
         self.in_hook(py)?.dma.write(iova, &data).or_raise(py)
     }
 
+    fn arm_timer(&self, py: Python<'_>, timer: usize, after: f64) -> PyResult<()> {
+        self.arm(py, timer, Arm::Once(duration(after)?))
+    }
+
+    fn arm_timer_every(
+        &self,
+        py: Python<'_>,
+        timer: usize,
+        first: f64,
+        period: f64,
+    ) -> PyResult<()> {
+        let arm = Arm::Every { first: duration(first)?, period: duration(period)? };
+        self.arm(py, timer, arm)
+    }
+
+    fn arm_timer_again(&self, py: Python<'_>, timer: usize, period: f64) -> PyResult<()> {
+        self.arm(py, timer, Arm::Again(duration(period)?))
+    }
+
+    fn cancel_timer(&self, py: Python<'_>, timer: usize) -> PyResult<()> {
+        self.with_held(py, |held| {
+            held.timers.get_mut(timer).into_iter().for_each(Timer::cancel);
+        })
+    }
+
+    fn remaining(&self, py: Python<'_>, timer: usize) -> PyResult<Option<f64>> {
+        self.with_held(py, |held| held.remaining(timer))
+    }
+
+    fn missed(&self, py: Python<'_>, timer: usize) -> PyResult<u64> {
+        self.with_held(py, |held| held.timers.get(timer).map_or(0, Timer::missed))
+    }
+
+    fn read_memory<'py>(
+        &self,
+        py: Python<'py>,
+        memory: usize,
+        start: usize,
+        end: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes =
+            self.with_held(py, |held| held.read(memory, start..end).map(<[u8]>::to_vec))??;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    fn write_memory(
+        &self,
+        py: Python<'_>,
+        memory: usize,
+        start: usize,
+        end: usize,
+        data: Vec<u8>,
+    ) -> PyResult<()> {
+        self.with_held(py, |held| held.write(memory, start..end, &data))?
+    }
+
+    fn read_shared<'py>(
+        &self,
+        py: Python<'py>,
+        bar: usize,
+        offset: u64,
+        length: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let handles = self.handles(py)?;
+        let mut data = vec![0; length.min(MAX_READ)];
+        handles.shared[bar].read(offset, &mut data).map_err(not_shared)?;
+        // What the guest stored before a word that was read is seen by later reads.
+        fence(Ordering::Acquire);
+        Ok(PyBytes::new(py, &data))
+    }
+
+    fn write_shared(&self, py: Python<'_>, bar: usize, offset: u64, data: Vec<u8>) -> PyResult<()> {
+        let handles = self.handles(py)?;
+        // A guest that sees this word also sees what was stored before it.
+        fence(Ordering::Release);
+        handles.shared[bar].write(offset, &data).map_err(not_shared)
+    }
+
+    fn clear_shared(&self, py: Python<'_>, bar: usize) -> PyResult<()> {
+        self.handles(py)?.shared[bar].clear().map_err(not_shared)
+    }
+
     fn post(&self, py: Python<'_>, call: Py<PyAny>) -> PyResult<()> {
-        let handles = lock(&self.handles).clone();
-        let Some(handles) = handles else {
-            return Err(exception(py, "HookError", "the device is not served"));
-        };
-        handles
+        self.handles(py)?
             .remote
             .post(Posted(call))
             .map_err(|error: PostError<Posted>| exception(py, "HookError", error))
@@ -142,9 +227,18 @@ impl Core {
     }
 
     /// Returns an element of a register.
-    pub(crate) fn element(&self, register: usize, element: usize) -> Option<&AtomicU64> {
-        let first = self.declaration.get().slots.get(register)?;
-        self.registers.get(first + element)
+    pub(crate) fn element(&self, slot: Slot) -> Option<&AtomicU64> {
+        self.registers.get(self.declaration.get().register(slot)?)
+    }
+
+    /// Takes timers and memories for the engine.
+    pub(crate) fn take_held(&self) -> Held {
+        lock(&self.held).take().unwrap_or_default()
+    }
+
+    /// Returns timers and memories to the object.
+    pub(crate) fn return_held(&self, held: Held) {
+        *lock(&self.held) = Some(held);
     }
 
     /// Returns the private state.
@@ -158,15 +252,43 @@ impl Core {
         Entered { core: self, outer }
     }
 
+    /// Lends timers and memories to the object, until the result is dropped.
+    pub(crate) fn lend<'a>(&'a self, held: &'a mut Held) -> Lent<'a> {
+        *lock(&self.held) = Some(std::mem::take(held));
+        Lent { core: self, held }
+    }
+
+    /// Returns whether a hook of the device runs on this thread.
+    fn is_in_hook(&self) -> bool {
+        *lock(&self.hook) == Some(thread::current().id())
+    }
+
+    /// Returns the handles, if a bench or a server has the device.
+    fn handles(&self, py: Python<'_>) -> PyResult<Arc<Handles>> {
+        let handles = lock(&self.handles).clone();
+        handles.ok_or_else(|| exception(py, "HookError", "the device is not served"))
+    }
+
     /// Returns the handles, if a hook of the device runs on this thread.
     fn in_hook(&self, py: Python<'_>) -> PyResult<Arc<Handles>> {
-        let is_hook = *lock(&self.hook) == Some(thread::current().id());
-        let handles = lock(&self.handles).clone().filter(|_| is_hook);
-        handles.ok_or_else(|| {
-            let text = "only hooks of the device may use its interrupts and memory; \
-                        post(call) runs a call as a hook";
-            exception(py, "HookError", text)
-        })
+        let handles = lock(&self.handles).clone().filter(|_| self.is_in_hook());
+        handles.ok_or_else(|| only_hooks(py, "interrupts and memory"))
+    }
+
+    /// Uses timers and memories: in a hook, or before a bench or a server takes the device.
+    fn with_held<R>(&self, py: Python<'_>, call: impl FnOnce(&mut Held) -> R) -> PyResult<R> {
+        let is_used = self.is_used.load(Ordering::Acquire);
+        match &mut *lock(&self.held) {
+            Some(held) if !is_used || self.is_in_hook() => Ok(call(held)),
+            _ => Err(only_hooks(py, "timers and memories")),
+        }
+    }
+
+    fn arm(&self, py: Python<'_>, timer: usize, arm: Arm) -> PyResult<()> {
+        if !self.is_in_hook() {
+            return Err(only_hooks(py, "timers"));
+        }
+        self.with_held(py, |held| held.arm(timer, arm))
     }
 
     fn irq(&self, py: Python<'_>, number: u16) -> PyResult<Irq> {
@@ -186,9 +308,31 @@ impl Drop for Entered<'_> {
     }
 }
 
+/// While it lives, the object has timers and memories.
+pub(crate) struct Lent<'a> {
+    core: &'a Core,
+    held: &'a mut Held,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        *self.held = self.core.take_held();
+    }
+}
+
 /// Locks; every holder leaves the value consistent, whatever panics elsewhere.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn only_hooks(py: Python<'_>, what: &str) -> PyErr {
+    let text =
+        format!("only hooks of the device may use its {what}; post(call) runs a call as a hook");
+    exception(py, "HookError", text)
+}
+
+fn not_shared(error: SharedError) -> PyErr {
+    PyIndexError::new_err(error.to_string())
 }
 
 fn no_slot(slot: usize) -> PyErr {

@@ -3,7 +3,7 @@
 //!
 //! The package's Python code declares, names and types; this module has the data and the calls.
 //! `declaration` turns a class into a `Descriptor`, `core` holds the registers of an object,
-//! `device` implements the library's traits for it.
+//! `held` its timers and memories, `device` implements the library's traits for it.
 
 #![expect(clippy::needless_pass_by_value, reason = "arguments come from Python as values")]
 
@@ -14,6 +14,8 @@ mod core;
 mod declaration;
 mod device;
 mod error;
+mod held;
+mod objects;
 mod serve;
 mod suite;
 mod value;

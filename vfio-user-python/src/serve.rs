@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use vfio_user::function::{Function, PciFunction};
 use vfio_user::{Devices, Error, Handle, Options, Result, Shutdown, Socket};
 
+use crate::catch::{catch, is_raised};
 use crate::core::lock;
 use crate::declaration::Declaration;
 use crate::device::PyDevice;
@@ -54,6 +55,8 @@ pub(crate) fn main(
         Ok(result) => result.or_raise(py),
         Err(panic) => match lock(&failed).take() {
             Some(error) => Err(error),
+            // The exception of `start`, which has been reported.
+            None if is_raised(&*panic) => Err(PySystemExit::new_err(1)),
             None => resume_unwind(panic),
         },
     }
@@ -79,8 +82,10 @@ impl Server {
         let device = Arc::default();
         let slot = Arc::clone(&device);
         let name = declaration.get().descriptor.name();
-        let started = py.detach(move || start(&path, name, move || create(&factory, &slot)));
-        let (shutdown, thread) = started.or_raise(py)?;
+        // The device is constructed on this thread.
+        let started =
+            py.detach(move || catch(|| start(&path, name, move || create(&factory, &slot))));
+        let (shutdown, thread) = started?.or_raise(py)?;
         Ok(Server { shutdown, thread: Mutex::new(Some(thread)), device })
     }
 

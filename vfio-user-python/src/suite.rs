@@ -51,8 +51,7 @@ pub(crate) fn run_test(
     let found = ALL.iter().find(|(own, _)| *own == name);
     let (_, test) =
         found.ok_or_else(|| PyValueError::new_err(format!("there is no test {name:?}")))?;
-    let sticky = declaration.private.iter().filter(|private| private.is_sticky);
-    let sticky: Vec<_> = sticky.map(|private| private.field.name).collect();
+    let sticky: Vec<_> = declaration.sticky().map(|name| &*name.leak()).collect();
     FACTORY.set(Some(factory));
     let result = py.detach(|| {
         catch(|| {

@@ -3,8 +3,10 @@
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
-use vfio_user::__private::{StateError, StateField, StateReader, StateWriter, WireType};
-use vfio_user::migration::Migrated;
+use vfio_user::__private::{
+    ByteBuf, Migrated, StateError, StateField, StateReader, StateWriter, WireType,
+};
+use vfio_user::serde::Serialize;
 
 /// The type of a field of private state.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +23,8 @@ pub(crate) enum Type {
 }
 
 /// The value of a field of private state.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(crate = "vfio_user::serde", untagged)]
 pub(crate) enum Value {
     Bool(bool),
     U8(u8),
@@ -30,7 +33,7 @@ pub(crate) enum Value {
     U64(u64),
     I64(i64),
     Str(String),
-    Bytes(vfio_user::__private::ByteBuf),
+    Bytes(ByteBuf),
     U64s(Vec<u64>),
 }
 
@@ -85,7 +88,22 @@ impl Type {
         })
     }
 
-    /// Reads a value of a state.
+    /// Returns the type in a stream.
+    fn wire(self) -> WireType {
+        match self {
+            Type::Bool => WireType::of::<bool>(),
+            Type::U8 => WireType::of::<u8>(),
+            Type::U16 => WireType::of::<u16>(),
+            Type::U32 => WireType::of::<u32>(),
+            Type::U64 => WireType::of::<u64>(),
+            Type::I64 => WireType::of::<i64>(),
+            Type::Str => WireType::of::<String>(),
+            Type::Bytes => WireType::of::<ByteBuf>(),
+            Type::U64s => WireType::of::<Vec<u64>>(),
+        }
+    }
+
+    /// Reads a value of a state; of a block, the values of `count` elements.
     ///
     /// # Errors
     ///
@@ -94,23 +112,62 @@ impl Type {
         self,
         field: &StateField,
         from: &mut StateReader<'_>,
-    ) -> Result<Value, StateError> {
-        Ok(match self {
-            Type::Bool => Value::Bool(take(field, from)?),
-            Type::U8 => Value::U8(take(field, from)?),
-            Type::U16 => Value::U16(take(field, from)?),
-            Type::U32 => Value::U32(take(field, from)?),
-            Type::U64 => Value::U64(take(field, from)?),
-            Type::I64 => Value::I64(take(field, from)?),
-            Type::Str => Value::Str(take(field, from)?),
-            Type::Bytes => Value::Bytes(take(field, from)?),
-            Type::U64s => Value::U64s(take(field, from)?),
-        })
+        count: Option<usize>,
+    ) -> Result<Vec<Value>, StateError> {
+        match self {
+            Type::Bool => take(field, from, count, Value::Bool),
+            Type::U8 => take(field, from, count, Value::U8),
+            Type::U16 => take(field, from, count, Value::U16),
+            Type::U32 => take(field, from, count, Value::U32),
+            Type::U64 => take(field, from, count, Value::U64),
+            Type::I64 => take(field, from, count, Value::I64),
+            Type::Str => take(field, from, count, Value::Str),
+            Type::Bytes => take(field, from, count, Value::Bytes),
+            Type::U64s => take(field, from, count, Value::U64s),
+        }
+    }
+
+    /// Writes a value to a state.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub(crate) fn write(
+        self,
+        field: &StateField,
+        out: &mut StateWriter<'_>,
+        value: &Value,
+    ) -> Result<(), StateError> {
+        out.put(field, self.wire(), value)
+    }
+
+    /// Writes the values of all elements of a block.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be written.
+    pub(crate) fn write_column(
+        self,
+        field: &StateField,
+        out: &mut StateWriter<'_>,
+        values: &[&Value],
+    ) -> Result<(), StateError> {
+        out.put_column(field, self.wire(), values)
     }
 }
 
-fn take<T: Migrated>(field: &StateField, from: &mut StateReader<'_>) -> Result<T, StateError> {
-    from.take(field, WireType::of::<T>())
+fn take<T: Migrated>(
+    field: &StateField,
+    from: &mut StateReader<'_>,
+    count: Option<usize>,
+    value: fn(T) -> Value,
+) -> Result<Vec<Value>, StateError> {
+    let ty = WireType::of::<T>();
+    let taken = match count {
+        Some(count) => from.column(field, ty, count)?,
+        None => vec![from.take(field, ty)?],
+    };
+    Ok(taken.into_iter().map(value).collect())
 }
 
 impl Value {
@@ -132,37 +189,6 @@ impl Value {
             Value::U64s(values) => PyTuple::new(py, values)?.into_any(),
         })
     }
-
-    /// Writes the value to a state.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be written.
-    pub(crate) fn write(
-        &self,
-        field: &StateField,
-        out: &mut StateWriter<'_>,
-    ) -> Result<(), StateError> {
-        match self {
-            Value::Bool(value) => put(field, out, value),
-            Value::U8(value) => put(field, out, value),
-            Value::U16(value) => put(field, out, value),
-            Value::U32(value) => put(field, out, value),
-            Value::U64(value) => put(field, out, value),
-            Value::I64(value) => put(field, out, value),
-            Value::Str(value) => put(field, out, value),
-            Value::Bytes(value) => put(field, out, value),
-            Value::U64s(values) => put(field, out, values),
-        }
-    }
-}
-
-fn put<T: Migrated>(
-    field: &StateField,
-    out: &mut StateWriter<'_>,
-    value: &T,
-) -> Result<(), StateError> {
-    out.put(field, WireType::of::<T>(), value)
 }
 
 /// Returns the exception for a value that a field does not take.

@@ -9,5 +9,5 @@ bin=$(cd "$environment/bin" && pwd)
 "$bin/pip" install --quiet --disable-pip-version-check '.[test]'
 "$bin/mypy"
 "$bin/stubtest" vfio_user._native
-cargo build --quiet --locked --package vfio-user-examples --bin edu
+cargo build --quiet --locked --package vfio-user-examples --bin edu --bin i6300esb
 "$bin/pytest" "$@"

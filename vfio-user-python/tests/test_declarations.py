@@ -56,6 +56,26 @@ def test_a_hook_with_the_name_of_its_register():
                 pass
 
 
+def test_a_hook_with_the_name_of_a_method():
+    with pytest.raises(vu.DeclarationError, match="Card.reset is a hook of status, and the runtime"):
+
+        class Card(vu.Device):
+            pci = PCI
+            bar0 = vu.Bar(0, size=0x1000)
+            status = vu.Reg(0)
+
+            @status.on_write
+            def reset(self, old, new):
+                pass
+
+
+def test_a_register_with_the_name_of_a_method():
+    bench = vu.Bench(declare(start=vu.Reg(0), reset=vu.Reg(4))())
+    bench.reg.reset = 5
+    bench.reset()
+    assert (bench.reg.start, bench.reg.reset) == (0, 0)
+
+
 def test_two_hooks_of_one_kind():
     register = vu.Reg(0)
     register.on_write(lambda device, old, new: None)

@@ -171,6 +171,18 @@ def test_an_exception_ends_the_session(socket, monkeypatch):
     assert [str(error) for error in reported] == ["no 3"]
 
 
+class Unready(Card):
+    def start(self):
+        raise RuntimeError("not ready")
+
+
+def test_an_exception_at_the_start_reaches_the_test(socket):
+    with pytest.raises(RuntimeError, match="not ready"):
+        vu.Bench(Unready())
+    with pytest.raises(RuntimeError, match="not ready"):
+        Unready.serve(socket)
+
+
 def test_only_hooks_use_the_device():
     device = Card()
     with pytest.raises(vu.HookError, match="not served"):

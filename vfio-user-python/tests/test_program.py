@@ -47,6 +47,21 @@ def test_the_exception_of_a_constructor(tmp_path):
     assert failed.stderr.endswith("LookupError: no card\n")
 
 
+def test_an_exception_at_the_start(tmp_path):
+    program = tmp_path / "card.py"
+    program.write_text(
+        "import vfio_user as vu\n"
+        "class Card(vu.Device):\n"
+        "    pci = vu.Pci(vendor=0x1234, device=1)\n"
+        "    def start(self):\n"
+        "        raise LookupError('no card')\n"
+        "Card.main()\n"
+    )
+    failed = run(f"--socket-path={tmp_path / 'card.sock'}", program=program)
+    assert failed.returncode == 1
+    assert "LookupError: no card\n" in failed.stderr and "panic" not in failed.stderr
+
+
 def test_state_is_kept_in_a_file(socket, start, tmp_path):
     command = (sys.executable, EDU, f"--socket-path={socket}", f"--state={tmp_path / 'state'}")
     program = start(*command)

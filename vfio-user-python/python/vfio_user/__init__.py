@@ -27,8 +27,9 @@ A client drives it, or any other device::
 """
 
 from .bench import Bench
+from .block import Block, Blocks
+from .capability import Capability
 from .client import Client, ClientIrq, ClientIrqs, Memory, Migrated
-from .declare import Bar, Bits, Field, Irq, Irqs, Pci, Reg, State
 from .device import Device
 from .errors import (
     AnswerTimeout,
@@ -43,14 +44,24 @@ from .errors import (
     SocketError,
     StateError,
 )
+from .function import Bar, Irq, Irqs, Pci
+from .memory import BoundMemory, MemoryRange, SharedMemory
+from .register import Bits, Field, Intr, Reg, Window
 from .server import Server
+from .state import State
 from .testing import ConformanceTest, conformance_tests
+from .timer import BoundTimer, Timer
 
 __all__ = [
     "AnswerTimeout",
     "Bar",
     "Bench",
     "Bits",
+    "Block",
+    "Blocks",
+    "BoundMemory",
+    "BoundTimer",
+    "Capability",
     "Client",
     "ClientIrq",
     "ClientIrqs",
@@ -63,17 +74,22 @@ __all__ = [
     "Field",
     "HookError",
     "InUseError",
+    "Intr",
     "Irq",
     "Irqs",
     "Memory",
+    "MemoryRange",
     "Migrated",
     "MigrationError",
     "Pci",
     "RefusedError",
     "Reg",
     "Server",
+    "SharedMemory",
     "SocketError",
     "State",
     "StateError",
+    "Timer",
+    "Window",
     "conformance_tests",
 ]

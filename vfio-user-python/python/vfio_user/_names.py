@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Union
 
 from ._region import CONFIG, Region, _Bus
-from .declare import Bits, Field, bits_type
+from .register import Bits, Field, bits_type
 from .device import Device
 from .errors import Error
 
@@ -19,10 +19,10 @@ Description = Union[type[Device], str, "os.PathLike[str]", Mapping[str, Any]]
 class Register:
     """A register of a device that is driven from outside: each access is one on the bus."""
 
-    def __init__(self, bus: _Bus, region: int, entry: Mapping[str, Any]) -> None:
+    def __init__(self, bus: _Bus, region: int, entry: Mapping[str, Any], base: int = 0) -> None:
         self._region = Region(bus, region)
         self.name: str = entry["name"]
-        self.offset = int(entry["offset"], 16)
+        self.offset = base + int(entry["offset"], 16)
         self.size: int = entry["bytes"]
         self.count: int = entry["count"]
         self.stride = int(entry["stride"], 16)
@@ -61,26 +61,27 @@ class Register:
         self.write(value, element)
 
 
-class Registers:
-    """The registers of a device as attributes and by name: ``reg.status``, ``reg["status"]``."""
+class Names:
+    """Registers and blocks as attributes and by name: ``reg.status``, ``reg["status"]``."""
 
-    def __init__(self, bus: _Bus, description: Description | None) -> None:
+    #: A register, a block, or the elements of an array of blocks.
+    _known: dict[str, Register | Names | tuple[Names, ...]]
+
+    def __init__(self) -> None:
         self.__dict__["_known"] = {}
-        document = _load(description)
-        places = [(bar["index"], bar["registers"]) for bar in document.get("bars", [])]
-        places.append((CONFIG, document.get("config_registers", [])))
-        for region, registers in places:
-            for entry in registers:
-                self._known[entry["name"]] = Register(bus, region, entry)
 
-    _known: dict[str, Register]
+    def _add(self, bus: _Bus, region: int, base: int, entry: Mapping[str, Any]) -> None:
+        """Adds the registers and blocks of an entry of a description, which starts at ``base``."""
+        for register in entry["registers"]:
+            self._known[register["name"]] = Register(bus, region, register, base)
+        for block in entry.get("blocks", []):
+            self._known[block["name"]] = _block(bus, region, base, block)
 
-    def __getitem__(self, name: str) -> Register:
+    def __getitem__(self, name: str) -> Any:
         try:
             return self._known[name]
         except KeyError:
-            known = ", ".join(self._known) or "none, as the device has no description"
-            raise KeyError(f"{name!r} is no register; these are: {known}") from None
+            raise KeyError(self._unknown(name)) from None
 
     def __contains__(self, name: object) -> bool:
         return name in self._known
@@ -93,18 +94,51 @@ class Registers:
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name not in self._known:
-            known = ", ".join(self._known) or "none, as the device has no description"
-            raise AttributeError(f"{name!r} is no register; these are: {known}")
-        register = self._known[name]
-        return register if register.count > 1 else register.read()
+            raise AttributeError(self._unknown(name))
+        known = self._known[name]
+        return known.read() if isinstance(known, Register) and known.count == 1 else known
 
     def __setattr__(self, name: str, value: int) -> None:
         if name not in self._known:
-            known = ", ".join(self._known) or "none, as the device has no description"
-            raise AttributeError(f"{name!r} is no register; these are: {known}")
-        if self._known[name].count > 1:
+            raise AttributeError(self._unknown(name))
+        known = self._known[name]
+        if not isinstance(known, Register):
+            raise AttributeError(f"{name} is a block; set its registers")
+        if known.count > 1:
             raise AttributeError(f"{name} is an array; set {name}[i]")
-        self._known[name].write(value)
+        known.write(value)
+
+    def _unknown(self, name: str) -> str:
+        known = ", ".join(self._known) or "none, as the device has no description"
+        return f"{name!r} is no register; these are: {known}"
+
+
+class Registers(Names):
+    """The registers of a device."""
+
+    def __init__(self, bus: _Bus, description: Description | None) -> None:
+        super().__init__()
+        document = _load(description)
+        for bar in document.get("bars", []):
+            self._add(bus, bar["index"], 0, bar)
+        self._add(bus, CONFIG, 0, document.get("config", {"registers": []}))
+
+
+def _block(
+    bus: _Bus, region: int, base: int, entry: Mapping[str, Any]
+) -> Names | tuple[Names, ...]:
+    """Returns a block, or the elements of an array.
+
+    Elements that a register selects share one place: the name stands for the selected one.
+    """
+    is_selected = entry["selected_by"] is not None
+    elements = []
+    for element in range(1 if is_selected else entry["count"]):
+        names = Names()
+        place = base + int(entry["offset"], 16) + element * int(entry["stride"], 16)
+        names._add(bus, region, place, entry)
+        elements.append(names)
+    return elements[0] if is_selected or entry["count"] == 1 else tuple(elements)
 
 
 def _field(entry: Mapping[str, Any]) -> Field:

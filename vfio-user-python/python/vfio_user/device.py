@@ -8,8 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from . import _native
-from .declare import Bar, Irqs, Pci, Reg, State
+from ._contents import Contents, capabilities, members_of, memories
+from ._owner import Owner
+from .block import Block, construct
+from .capability import Capability
 from .errors import DeclarationError, Error
+from .function import Bar, Irqs, Pci
 from .server import Server
 
 #: The methods that the runtime calls if a class has them.
@@ -17,6 +21,9 @@ METHODS = (
     "start reset connected disconnected quiesce resume saving saved loaded irqs_changed "
     "dma_mapped dma_unmapped command_changed"
 ).split()
+
+#: The names that no register of a device has.
+RESERVED = ("dma", "post", "describe", "serve", "main", "pci", "capabilities")
 
 
 class Dma:
@@ -34,20 +41,22 @@ class Dma:
         self._core.write_dma(iova, data)
 
 
-class Device:
+class Device(Owner):
     """A PCI device: a subclass with the attribute ``pci`` declares one.
 
-    Its attributes are BARs, interrupts, registers and private state; other attributes of an object
-    are plain Python and do not migrate. Options of the class: ``name``, by default that of the
-    class in lower case; ``migrate=False`` for a device that does not migrate; ``version`` of its
-    state.
+    Its attributes are BARs, interrupts, registers, blocks, timers, memories and private state;
+    other attributes of an object are plain Python and do not migrate. Options of the class:
+    ``name``, by default that of the class in lower case; ``migrate=False`` for a device that does
+    not migrate; ``version`` of its state.
     """
 
     pci: ClassVar[Pci]
+    capabilities: ClassVar[Sequence[Capability]] = ()
     _declaration: ClassVar[_native.Declaration | None] = None
-    _slots: ClassVar[dict[str, int]] = {}
-    _private: ClassVar[dict[str, int]] = {}
-    _core: _native.Core
+    #: The indices of its memories by their names.
+    _memories: ClassVar[dict[str, int]] = {}
+    #: The elements of each block.
+    _elements: list[list[Block]]
 
     def __init_subclass__(
         cls, *, name: str | None = None, migrate: bool = True, version: int = 1, **kwargs: Any
@@ -57,14 +66,13 @@ class Device:
             if "pci" in cls.__dict__:
                 raise DeclarationError(f"{cls.__name__}.pci is {cls.pci!r}; a Pci is accepted")
             return
-        members = _members(cls)
-        registers = [member for member in members.values() if isinstance(member, Reg)]
-        private = [member for member in members.values() if isinstance(member, State)]
+        members = members_of(cls, RESERVED, METHODS)
         irqs = [member for member in members.values() if isinstance(member, Irqs)]
         if len(irqs) > 1:
             raise DeclarationError(f"{cls.__name__} declares Irqs more than once; one is accepted")
-        cls._slots = _slots(registers)
-        cls._private = {state.name: index for index, state in enumerate(private)}
+        cls._contents = Contents(cls, members)
+        ranges = memories(cls, members)
+        cls._memories = {memory.range.name: index for index, memory in enumerate(ranges)}
         try:
             cls._declaration = _native.Declaration(
                 name or cls.__name__.lower(),
@@ -72,9 +80,10 @@ class Device:
                 cls.pci,
                 [member for member in members.values() if isinstance(member, Bar)],
                 irqs[0] if irqs else Irqs(),
-                [_resolved(cls, reg, registers) for reg in registers],
-                private,
-                [method for method in METHODS if hasattr(cls, method)],
+                capabilities(cls),
+                cls._contents,
+                ranges,
+                [method for method in METHODS if callable(getattr(cls, method, None))],
                 migrate,
                 version,
             )
@@ -82,10 +91,10 @@ class Device:
             raise DeclarationError(f"{cls.__name__}: {error}") from None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if cls._declaration is None:
-            raise DeclarationError(f"{cls.__name__} has no attribute `pci`; declare a Pci there")
+        declaration = _declared(cls)
         device = super().__new__(cls)
-        device._core = _native.Core(cls._declaration)
+        device._core = _native.Core(declaration)
+        device._elements = construct(declaration, device)
         return device
 
     @property
@@ -124,50 +133,3 @@ def _declared(cls: type[Device]) -> _native.Declaration:
     if cls._declaration is None:
         raise DeclarationError(f"{cls.__name__} has no attribute `pci`; declare a Pci there")
     return cls._declaration
-
-
-def _members(cls: type) -> dict[str, Any]:
-    """Returns the attributes of a class and its bases, the first base first."""
-    members: dict[str, Any] = {}
-    for base in reversed(cls.__mro__):
-        members.update(base.__dict__)
-    for name, member in members.items():
-        register = getattr(member, "__register__", None)
-        if isinstance(register, Reg) and not register.name:
-            raise DeclarationError(
-                f"{cls.__name__}.{name} is a hook with the name of its register; "
-                "give it another name"
-            )
-        if isinstance(member, (Reg, State)) and member.name != name:
-            raise DeclarationError(
-                f"{cls.__name__}.{name} is also {member.name!r}; each needs an object of its own"
-            )
-    return members
-
-
-def _slots(registers: list[Reg]) -> dict[str, int]:
-    slots, next_slot = {}, 0
-    for register in registers:
-        slots[register.name] = next_slot
-        next_slot += register.count
-    return slots
-
-
-def _resolved(cls: type, register: Reg, registers: list[Reg]) -> tuple[Reg, Any, Any]:
-    """Returns a register with its lock, by index, field and sense, and its hooks."""
-    hooks = [(kind, register.hook_in(cls, kind)) for kind in register.hooks]
-    if register.lock is None:
-        return register, None, hooks
-    inverted = register.lock.startswith("!")
-    name, _, field = register.lock.lstrip("!").partition(".")
-    by_name = {reg.name: (index, reg) for index, reg in enumerate(registers)}
-    if name not in by_name:
-        known = ", ".join(by_name)
-        raise DeclarationError(f"{register.name}: the lock {name!r} is no register; these are: {known}")
-    index, reg = by_name[name]
-    if field and field not in reg.fields:
-        known = ", ".join(reg.fields) or "none"
-        raise DeclarationError(
-            f"{register.name}: the lock {field!r} is no field of {name}; these are: {known}"
-        )
-    return register, (index, field, inverted), hooks

@@ -72,10 +72,7 @@ impl BlockContents {
 
     /// Registers, and all blocks in each element: those that it declares itself, before those that
     /// lie in them.
-    pub const fn of_blocks(
-        registers: &'static [Register],
-        blocks: &'static [Block],
-    ) -> Self {
+    pub const fn of_blocks(registers: &'static [Register], blocks: &'static [Block]) -> Self {
         BlockContents {
             registers,
             shape: Shape::of(registers, blocks),
