@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bitflags::bitflags;
 use tracing::{Span, debug, error_span, field};
 
-use super::arrivals::{Arrivals, CHECK_INTERVAL};
+use super::arrivals::Arrivals;
 use super::buffers::Buffers;
 use super::error::SessionError;
 use super::event_log::EventLog;
@@ -28,6 +28,7 @@ use super::watchdog::{WatchedDevice, note_device};
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::monitor::Desk;
+use clients::has_checked;
 
 /// Creates the device, and creates it anew after a panic.
 pub(super) type Factory = Box<dyn FnMut() -> Result<Box<dyn Function>> + Send>;
@@ -195,8 +196,7 @@ impl Endpoint {
     /// Returns whether only the client's socket can wake it, except for new connections, which were
     /// checked lately. Then its receive may block.
     pub(super) fn may_wait(&self, polled_at: Instant) -> bool {
-        let has_checked = !self.listens() || polled_at.elapsed() < CHECK_INTERVAL;
-        has_checked && self.waits_for_its_client_alone()
+        has_checked(self.listens(), polled_at) && self.waits_for_its_client_alone()
     }
 
     fn waits_for_its_client_alone(&self) -> bool {

@@ -149,13 +149,15 @@ impl Session {
     }
 
     /// Handles received messages or, if there are none, receives once and handles that, within the
-    /// budget. Waits for the client's bytes only if `wait` is set.
+    /// budget. Waits for the client's bytes only if there is a `wait`: then it receives again and
+    /// again, while that returns `true` and the requests change nothing that another part of the
+    /// server has to see.
     pub(super) fn turn(
         &mut self,
         function: &mut dyn Function,
         buffers: &mut Buffers,
         budget: &mut Budget,
-        wait: bool,
+        wait: Option<&dyn Fn() -> bool>,
     ) -> Result<Wants, SessionError> {
         self.receiver.borrow_buffer(&mut buffers.receive);
         self.outbox.borrow_buffer(&mut buffers.send);
@@ -171,8 +173,29 @@ impl Session {
         &mut self,
         function: &mut dyn Function,
         budget: &mut Budget,
-        wait: bool,
+        wait: Option<&dyn Fn() -> bool>,
     ) -> Result<Wants, SessionError> {
+        if let Some(wants) = self.finish_earlier(function)? {
+            return Ok(wants);
+        }
+        let mut wants = self.exchange(function, budget, wait.is_some())?;
+        while let Some(goes_on) = wait
+            && wants == Wants::Read
+            && !self.is_interrupted
+            && has_no_other_work(function)
+            && goes_on()
+        {
+            wants = self.exchange(function, budget, true)?;
+        }
+        Ok(wants)
+    }
+
+    /// Continues with what earlier turns have left. Returns the event to wait for if that has to be
+    /// finished before other messages are handled.
+    fn finish_earlier(
+        &mut self,
+        function: &mut dyn Function,
+    ) -> Result<Option<Wants>, SessionError> {
         let resumed = self.resume(function).and_then(|()| self.send_pending(function));
         // Unblocked replies are sent together with those to the messages that are there.
         let is_free = self.stuck.is_none() && self.pending.is_none();
@@ -180,22 +203,21 @@ impl Session {
         let flushed = if may_wait { Ok(true) } else { self.flush() };
         resumed?;
         match flushed? {
-            false => return Ok(self.wants_reader()),
-            true if self.pending.is_some() => return self.receive_replies(function),
-            true => {}
+            false => Ok(Some(self.wants_reader())),
+            true if self.pending.is_some() => self.receive_replies(function).map(Some),
+            true => Ok(None),
         }
-        if !self.has_message() {
-            let filled = self.receiver.fill(self.socket.as_fd(), !wait);
-            // Requests that bypassed the socket were made before.
-            guarded(|| function.catch_up())?;
-            match filled {
-                Ok(0) => return Ok(Wants::End),
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => self.is_interrupted = true,
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(Wants::End),
-                Err(error) => return Err(error.into()),
-            }
+    }
+
+    /// Handles messages, and sends their replies. Receives before if there is none.
+    fn exchange(
+        &mut self,
+        function: &mut dyn Function,
+        budget: &mut Budget,
+        wait: bool,
+    ) -> Result<Wants, SessionError> {
+        if !self.has_message() && !self.receive(function, wait)? {
+            return Ok(Wants::End);
         }
         // Work that bypassed the socket may have queued requests as well.
         let handled = self.send_pending(function).and_then(|()| self.handle(function, budget));
@@ -208,6 +230,21 @@ impl Session {
             true if self.has_message() => Wants::Turn,
             true => Wants::Read,
         })
+    }
+
+    /// Receives once. Returns whether the client is still there.
+    fn receive(&mut self, function: &mut dyn Function, wait: bool) -> Result<bool, SessionError> {
+        let filled = self.receiver.fill(self.socket.as_fd(), !wait);
+        // Requests that bypassed the socket were made before.
+        guarded(|| function.catch_up())?;
+        match filled {
+            Ok(received) => return Ok(received > 0),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.is_interrupted = true,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(true)
     }
 
     /// Returns the event to wait for while replies are left to send.
@@ -309,7 +346,7 @@ impl Session {
             }
             let blocked = self.work(function)?;
             self.send_pending(function)?;
-            if blocked || self.pending.is_some() {
+            if blocked || self.pending.is_some() || !self.has_message() {
                 break;
             }
         }
@@ -368,6 +405,18 @@ impl Session {
     fn flush(&mut self) -> io::Result<bool> {
         flush(&self.socket, &mut self.outbox, &mut self.stuck)
     }
+}
+
+/// Returns whether a function waits for nothing but requests of its client.
+fn has_no_other_work(function: &mut dyn Function) -> bool {
+    let dma = function.dma();
+    let has_dma = dma.is_shared() || !dma.transfers().is_idle();
+    !has_dma
+        && !function.interrupts().has_control_changes()
+        && !function.has_work()
+        && function.wake().is_none()
+        && function.next_poll().is_none()
+        && function.deadline().is_none()
 }
 
 /// Sends the bytes that the client accepts, and notes since when it accepts none. Returns whether

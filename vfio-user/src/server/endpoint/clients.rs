@@ -8,7 +8,7 @@ use super::{After, Endpoint, Ready, TurnContext};
 use crate::error::Result;
 use crate::function::{Admission, Step};
 use crate::protocol::{Capabilities, Errno};
-use crate::server::arrivals::{Arrival, has_hung_up};
+use crate::server::arrivals::{Arrival, CHECK_INTERVAL, has_hung_up};
 use crate::server::budget::Budget;
 use crate::server::error::SessionError;
 use crate::server::guard::guarded;
@@ -152,6 +152,9 @@ impl Endpoint {
             return After::Nothing;
         }
         let mut budget = if turn.alone { Budget::unlimited() } else { Budget::shared() };
+        let (listener, polled_at) = (self.socket.listener(), turn.polled_at);
+        let has_checked = || has_checked(listener.is_some(), polled_at);
+        let wait: Option<&dyn Fn() -> bool> = if wait { Some(&has_checked) } else { None };
         let turned = session.turn(&mut *self.function, turn.buffers, &mut budget, wait);
         if session.take_interruption() {
             turn.poller.note_interruption();
@@ -254,4 +257,9 @@ impl Endpoint {
             self.function.cancel_load();
         }
     }
+}
+
+/// Returns whether new connections, if there can be any, were checked lately.
+pub(super) fn has_checked(listens: bool, polled_at: Instant) -> bool {
+    !listens || polled_at.elapsed() < CHECK_INTERVAL
 }
