@@ -32,6 +32,7 @@ use crate::dma::Dma;
 use crate::interrupt::Interrupts;
 use crate::layout::{self, BarKind};
 use crate::limits::Limits;
+use crate::log_throttle::LogThrottle;
 use crate::model::{Bar, Descriptor, Region, ResetKind, ResetScope, Slot};
 use crate::monitor::{Answer, Observer, Question};
 use crate::parcel::{Packing, Unpacking};
@@ -78,6 +79,7 @@ pub struct PciFunction<D: PciDevice> {
     wanted_reset: Option<ResetKind>,
     /// A reset that waits until no memory is held.
     resetting: Option<Resetting>,
+    guest_resets: LogThrottle,
     disabled_regions: DisabledRegions,
     /// The parts that older state lacks.
     initial: Initial,
@@ -122,6 +124,7 @@ impl<D: PciDevice> PciFunction<D> {
             migration: Migration::default(),
             wanted_reset: None,
             resetting: None,
+            guest_resets: LogThrottle::new(),
             disabled_regions: DisabledRegions::default(),
             initial: Initial::default(),
             state_file: None,

@@ -29,7 +29,9 @@ impl<D: PciDevice> BackgroundWork for PciFunction<D> {
 
     fn reset_as_wanted(&mut self) {
         let Some(kind) = self.wanted_reset.take() else { return };
-        info!(?kind, "the guest resets the function");
+        if let Some(count) = self.guest_resets.hit() {
+            info!(?kind, count, "the guest resets the function");
+        }
         self.quiesce();
         self.runtime.end_session();
         self.hold();

@@ -15,6 +15,9 @@ const SLICE: usize = 256;
 
 /// `VFIO_USER_REGION_WRITE_MULTI`: performs small writes in order, up to the first that fails.
 /// Accepted from every client, because some versions of QEMU send it without negotiation.
+///
+/// A message resets the function at most once: the writes behind one that resets it are ignored, as
+/// by a function that is not ready yet. Guests wait after a reset, so none is lost that counts.
 pub(super) fn write_multi(
     function: &mut dyn Function,
     request: &mut Request<'_>,
@@ -85,7 +88,7 @@ fn answer(reply: &mut Reply<'_>, done: usize) {
     reply.push(&WriteMulti { count: (done as u64).into() });
 }
 
-/// Performs writes, up to one that fails or requests a reset.
+/// Performs writes, up to one that fails or resets the function.
 ///
 /// # Errors
 ///
@@ -95,7 +98,7 @@ fn write_slice(function: &mut dyn Function, entries: &[WriteMultiEntry]) -> Resu
         match write_one(function, entry) {
             Ok(()) if function.wants_reset() => {
                 function.reset_as_wanted();
-                return Ok(Slice::Left { done: done + 1 });
+                return Ok(Slice::Done(entries.len()));
             }
             Ok(()) => {}
             Err(errno) if done == 0 => return Err(errno),
