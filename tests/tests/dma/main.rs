@@ -5,6 +5,7 @@ mod dirty;
 mod file_transfers;
 mod files;
 mod held;
+mod many_regions;
 mod mapping;
 mod messages;
 mod messages_hooks;

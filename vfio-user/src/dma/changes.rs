@@ -2,14 +2,19 @@
 
 use std::sync::{Arc, MutexGuard, PoisonError, Weak};
 
+use tracing::debug;
+
 use super::file::Files;
 use super::region::Region;
 use super::table::Table;
-use super::{Accepted, Completed, Dma, DmaError, NewRegion, PendingUnmap, Sweep};
+use super::{Accepted, Completed, Dma, DmaError, NewRegion, PendingUnmap, Remains, Sweep};
 use crate::limits::Limits;
 use crate::protocol::Errno;
 use crate::sys::barrier_everywhere;
 use crate::tape::Act;
+
+/// The number of regions that are removed in a turn.
+const SLICE: usize = 2048;
 
 #[derive(Debug, Default)]
 pub(super) struct Changes {
@@ -179,24 +184,37 @@ impl Dma {
     pub(crate) fn has(&self, first: u64, last: u64) -> Result<bool, Errno> {
         let mut changes = self.changes();
         changes.expect_free(first, last)?;
-        Ok(!self.mapped(&changes).inside(first, last)?.is_empty())
+        self.mapped(&changes).check_inside(first, last)
     }
 
-    /// Removes all memory, stops logging, and forgets held memory: guards keep it alive, but it
-    /// occupies no address of the next client. A stopped device runs again.
-    pub(crate) fn disconnect(&self) -> PendingUnmap {
+    /// Returns the end of the part of `[first, last]` that is to be [removed](Self::take) in one
+    /// turn, before other sessions run.
+    pub(crate) fn end_of_slice(&self, first: u64, last: u64) -> u64 {
+        self.mapped(&self.changes()).end_of_part(first, last, SLICE)
+    }
+
+    /// Ends the session, stops logging, and removes all memory: guards keep it alive, but it
+    /// occupies no address of the next client. A stopped device runs again. Returns the memory,
+    /// which is to be dropped slice by slice.
+    pub(crate) fn disconnect(&self) -> Remains {
         self.note(|| Act::LeaveDma);
         self.stop_logging();
-        self.unpause();
-        self.changes().pending_unmaps.clear();
-        let all = self.take(0, u64::MAX).unwrap_or_else(|_| PendingUnmap::new(Box::default()));
-        self.changes().pending_unmaps.clear();
-        self.end_session();
         let mut changes = self.changes();
-        let unheld = self.mapped(&changes).unheld();
-        self.set_mapped(&mut changes, unheld);
+        let table = self.mapped(&changes);
+        changes.paused = None;
+        changes.renewed.clear();
+        changes.pending_unmaps.clear();
+        let session = self.shared.status.end_session();
+        self.set_table(Arc::new(Table::of_session(session)));
         drop(changes);
-        all
+        self.transfers().end_session(session).into_iter().for_each(Completed::report);
+        if table.holding().is_shared() {
+            debug!(
+                "the device still holds memory of the client; only raw addresses and slices that \
+                 were taken before still reach it"
+            );
+        }
+        Remains::new(&table)
     }
 
     pub(super) fn changes(&self) -> MutexGuard<'_, Changes> {

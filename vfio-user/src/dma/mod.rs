@@ -55,6 +55,7 @@ pub use scatter_list::ScatterList;
 pub use segment::DmaSegment;
 pub use session_dma::SessionDma;
 pub use shadow_doorbells::ShadowDoorbells;
+pub(crate) use table::Remains;
 pub(crate) use transfers::{Completed, PostedWrites, Transfers};
 pub(crate) use unmap::PendingUnmap;
 #[cfg(feature = "vm-memory")]

@@ -15,14 +15,19 @@ impl Dma {
     pub(crate) fn pause(&self) -> PendingUnmap {
         self.note(|| Act::PauseDma);
         let mut changes = self.changes();
-        // Every holder of memory holds regions that existed before.
-        let old = self.mapped(&changes);
-        changes.paused = Some(Arc::new(old.renewed()));
-        changes.renewed = old.regions().map(Arc::downgrade).collect();
+        let old = changes.paused.take().unwrap_or_else(|| self.shared.table.load_full());
         self.set_table(Arc::new(Table::paused(old.session())));
-        let logs = old.regions().map(|region| Arc::clone(region.log())).collect();
-        let unmap = PendingUnmap::new(logs);
-        old.regions().for_each(|region| region.token().assign(&unmap));
+        // Every holder of memory holds regions that existed before; hooks get others of the same
+        // memory.
+        let held = old.possibly_held();
+        let renewed: Vec<_> = held.iter().map(|region| Arc::new(region.renewed())).collect();
+        let table = if held.is_empty() { old } else { Arc::new(old.with_held(renewed)) };
+        changes.paused = Some(table);
+        changes.renewed = held.iter().map(Arc::downgrade).collect();
+        let unmap = PendingUnmap::new(held.iter().map(|region| Arc::clone(region.log())).collect());
+        for region in &held {
+            region.token().assign(&unmap);
+        }
         self.transfers().shorten_deadline();
         unmap
     }

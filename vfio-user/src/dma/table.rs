@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 
 use super::guard::DmaGuard;
 use super::hint::Hint;
@@ -56,10 +56,25 @@ impl Table {
         Table { session, is_paused: true, ..Table::default() }
     }
 
-    /// Returns a table in which every region is replaced by another one of the same addresses.
-    pub(super) fn renewed(&self) -> Table {
-        let renewed: Vec<_> = self.regions().map(|region| Arc::new(region.renewed())).collect();
-        self.of_regions(&renewed)
+    /// Returns the regions that something may hold besides the table, which has been replaced: no
+    /// new access finds it.
+    pub(super) fn possibly_held(self: &Arc<Self>) -> Vec<Arc<Region>> {
+        let is_read = Arc::strong_count(self) > 1;
+        let mut held = Vec::new();
+        for chunk in &self.chunks {
+            // An access to an earlier table may be in progress.
+            let all = is_read || Arc::strong_count(chunk) > 1;
+            let is_held = |region: &&Arc<Region>| all || Arc::strong_count(region) > 1;
+            held.extend(chunk.regions.iter().filter(is_held).cloned());
+        }
+        // What the last holder of another region has done is done.
+        fence(Ordering::Acquire);
+        held
+    }
+
+    /// Returns the empty table of the next client.
+    pub(super) fn of_session(session: Session) -> Table {
+        Table { session, ..Table::default() }
     }
 
     /// Returns a table in which these regions, which are in the order of their addresses, replace
@@ -87,11 +102,6 @@ impl Table {
     /// Returns a table of the same regions for another session.
     pub(super) fn in_session(&self, session: Session) -> Table {
         Table { session, ..self.clone() }
-    }
-
-    /// Returns a table of the same regions for another client: earlier holders no longer count.
-    pub(super) fn unheld(&self) -> Table {
-        Table { holding: Holding::default(), ..self.clone() }
     }
 
     #[inline]
@@ -123,6 +133,23 @@ impl Table {
         table.replace(at..self.chunks.len().min(at + 1), &regions);
         table.len += 1;
         table
+    }
+
+    /// Returns whether there are regions inside `[first, last]`.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL if a region is only partly inside.
+    pub(super) fn check_inside(&self, first: u64, last: u64) -> Result<bool, Errno> {
+        let Some(lowest) = self.overlapping(first, last).next() else { return Ok(false) };
+        let cuts_highest = self.search(last).is_some_and(|(_, region)| region.last() > last);
+        if lowest.first() < first || cuts_highest { Err(Errno::EINVAL) } else { Ok(true) }
+    }
+
+    /// Returns the end of a part of `[first, last]` with at most `most` regions.
+    pub(super) fn end_of_part(&self, first: u64, last: u64, most: usize) -> u64 {
+        let next = self.overlapping(first, last).nth(most);
+        next.map_or(last, |region| region.first() - 1)
     }
 
     /// Returns the regions inside `[first, last]`.
@@ -303,6 +330,25 @@ impl Table {
             .chain(tail)
             .skip_while(move |region| region.last() < first)
             .take_while(move |region| region.first() <= last)
+    }
+}
+
+/// The regions of a client that has left, which take time to drop.
+#[derive(Debug, Default)]
+pub(crate) struct Remains(Vec<Arc<Chunk>>);
+
+impl Remains {
+    /// The number of chunks that are dropped at a time.
+    const SLICE: usize = 16;
+
+    pub(super) fn new(table: &Table) -> Self {
+        Remains(table.chunks.clone())
+    }
+
+    /// Drops a slice. Returns whether more is left.
+    pub(crate) fn drop_slice(&mut self) -> bool {
+        self.0.truncate(self.0.len().saturating_sub(Self::SLICE));
+        !self.0.is_empty()
     }
 }
 

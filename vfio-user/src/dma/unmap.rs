@@ -64,9 +64,9 @@ impl PendingUnmap {
         !self.is_released() && self.0.logs.iter().any(|log| log.overlaps(first, last))
     }
 
-    /// Returns a sweep of the writes to its regions inside `[first, last]`.
-    pub(crate) fn sweep(&self, first: u64, last: u64) -> Sweep {
-        Sweep::new(self.0.logs.to_vec(), first, last)
+    /// Returns a sweep of the writes to the regions of unmaps inside `[first, last]`.
+    pub(crate) fn sweep(unmaps: &[PendingUnmap], first: u64, last: u64) -> Sweep {
+        Sweep::new(unmaps.iter().flat_map(PendingUnmap::logs).cloned().collect(), first, last)
     }
 
     /// Returns the logs of its regions.

@@ -25,6 +25,7 @@ use super::session::{Session, Wants};
 use super::shutdown::Shutdown;
 use super::socket::{Socket, is_exhaustion};
 use super::watchdog::{WatchedDevice, note_device};
+use crate::dma::Remains;
 use crate::error::{Error, Result};
 use crate::function::Function;
 use crate::monitor::Desk;
@@ -66,6 +67,8 @@ pub(super) struct Endpoint {
     delays_cleanup: bool,
     /// Whether the function still restores what a client that has left has changed.
     is_leaving: bool,
+    /// What is left of the memory of a client that has left.
+    remains: Remains,
     /// Whether the device has panicked, after which no hook is called.
     has_panicked: bool,
     /// While another program takes the device over: whether it was stopped before.
@@ -162,6 +165,7 @@ impl Endpoint {
             watched_device: Arc::new(watched_device),
             delays_cleanup: false,
             is_leaving: false,
+            remains: Remains::default(),
             has_panicked: false,
             was_stopped: None,
         }
@@ -353,7 +357,7 @@ impl Endpoint {
         };
         let after = match after {
             // The next client has to wait for the cleanup.
-            After::Nothing | After::Turn if !self.delays_cleanup => {
+            After::Nothing | After::Turn if !self.delays_cleanup && !self.is_leaving => {
                 self.receive_clients(turn, ready, after)
             }
             after => after,

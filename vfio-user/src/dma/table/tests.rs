@@ -31,10 +31,24 @@ impl Changing {
         Ok(new)
     }
 
+    /// Removes regions, at most [`PART`] at a time.
     fn remove(&mut self, first: u64, last: u64) -> Result<usize, Errno> {
-        let removed = self.0.inside(first, last)?;
-        self.0 = self.0.without(first, last, &removed);
-        Ok(removed.len())
+        const PART: usize = 700;
+        let (checked, all) = (self.0.check_inside(first, last), self.0.inside(first, last));
+        assert_eq!(checked, all.as_ref().map(|all| !all.is_empty()).map_err(|errno| *errno));
+        let (mut next, mut count) = (first, 0);
+        checked?;
+        loop {
+            let end = self.0.end_of_part(next, last, PART);
+            let removed = self.0.inside(next, end)?;
+            assert!(removed.len() == PART || (removed.len() < PART && end == last));
+            self.0 = self.0.without(next, end, &removed);
+            count += removed.len();
+            if end == last {
+                return Ok(count);
+            }
+            next = end + 1;
+        }
     }
 
     fn firsts(&self) -> Vec<u64> {
@@ -102,6 +116,26 @@ fn a_hint_of_another_table_is_no_harm() {
     assert_eq!(small.0.find(40, &hint).map(|region| region.first()), Some(32));
     assert!(small.0.find(20, &hint).is_none());
     assert!(Changing::default().0.find(0, &hint).is_none());
+}
+
+/// What an access in progress has found counts as held: a table, or a chunk of one.
+#[test]
+fn what_may_be_held_is_found_by_its_references() {
+    let firsts = |table: &Arc<Table>| {
+        table.possibly_held().iter().map(|region| region.first()).collect::<Vec<_>>()
+    };
+    let old = Arc::new(Changing::new(&[(0, 16), (16, 16), (32, 16)]).0);
+    assert!(firsts(&old).is_empty());
+    let held = old.search(20).map(|(_, region)| Arc::clone(region));
+    assert_eq!(firsts(&old), [16]);
+    drop(held);
+    let earlier = Table::clone(&old);
+    assert_eq!(firsts(&old), [0, 16, 32], "of an earlier table");
+    drop(earlier);
+    let reader = Arc::clone(&old);
+    assert_eq!(firsts(&old), [0, 16, 32], "of this table");
+    drop(reader);
+    assert!(firsts(&old).is_empty());
 }
 
 /// In any order, with everything in between taken away and put back.
@@ -197,7 +231,8 @@ proptest! {
     ) {
         let old = Changing::new(&(0..1000).map(|n| (n * 32, 16)).collect::<Vec<_>>());
         let held: Vec<_> = old.0.regions().step_by(every).cloned().collect();
-        let mut table = Changing(old.0.renewed());
+        let renewed = old.0.regions().map(|region| Arc::new(region.renewed()));
+        let mut table = Changing(old.0.with_held(renewed.collect()));
         // The client changes its memory meanwhile.
         for (first, size) in later {
             table.0 = match table.0.inside(first * 8, first * 8 + size * 8) {

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use tracing::debug;
-
 use super::{After, Endpoint, Ready, TurnContext};
 use crate::error::Result;
 use crate::function::{Admission, Step};
@@ -218,10 +216,13 @@ impl Endpoint {
         self.continue_leaving()
     }
 
-    /// Restores a slice of what the client has changed, and notifies the device when nothing is
-    /// left. No other client is accepted before that.
+    /// Drops a slice of the client's memory, or restores one of what it has changed, and notifies
+    /// the device when nothing is left. No other client is accepted before that.
     pub(super) fn continue_leaving(&mut self) -> After {
         if self.is_leaving {
+            if self.remains.drop_slice() {
+                return After::Turn;
+            }
             let function = &mut *self.function;
             let continued = guarded(|| {
                 let is_left = function.continue_state() == Ok(true);
@@ -247,12 +248,7 @@ impl Endpoint {
         if !panicked && self.function.dma().has(0, u64::MAX).unwrap_or(true) {
             self.function.dma_unmapped(0..=u64::MAX);
         }
-        if !self.function.dma().disconnect().is_released() {
-            debug!(
-                "the device still holds memory of the client; only raw addresses and slices that \
-                 were taken before still reach it"
-            );
-        }
+        self.remains = self.function.dma().disconnect();
         if !panicked {
             self.function.cancel_load();
         }

@@ -3,7 +3,7 @@
 use zerocopy::FromBytes;
 
 use super::dirty::sweep_on;
-use super::dma::bitmap_size;
+use super::unmap::bitmap_size;
 use super::{Handler, Request, migration};
 use crate::dma::{Report, Sweep, last_address};
 use crate::function::Function;

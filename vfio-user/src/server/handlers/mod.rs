@@ -9,6 +9,7 @@ mod irqs;
 mod migration;
 mod region;
 mod request;
+mod unmap;
 mod version;
 mod write_multi;
 
@@ -119,7 +120,7 @@ pub(super) type Handler =
 pub(super) fn find(command: Command) -> Option<Handler> {
     Some(match command {
         Command::DmaMap => dma::map,
-        Command::DmaUnmap => dma::unmap,
+        Command::DmaUnmap => unmap::unmap,
         Command::DeviceGetInfo => info::device,
         Command::DeviceGetRegionInfo => info::region,
         Command::DeviceGetRegionIoFds => io_fds::get,

@@ -1,0 +1,154 @@
+//! Clients with many regions: what is done about all of them takes turns with other devices.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use vfio_user::{Cx, Device, PciDevice, Server, SessionDma};
+use vfio_user_tests::files;
+use vfio_user_tests::puppet::{self, Puppet};
+use vfio_user_tests::raw::RawClient;
+use vfio_user_tests::stepped::{serve_while, settle, turns_of};
+use vfio_user_tests::wire::{self, command, dma, errno};
+
+const PAGE: u64 = 0x1000;
+const REGIONS: u64 = 10_000;
+/// A fifth of them are removed in a turn.
+const TURNS: u32 = 4;
+
+/// Gives its memory to the test, and notes that its client has left.
+#[derive(Debug, PciDevice)]
+#[pci(vendor = 0x1af4, device = 0x10f8)]
+#[bar(0: mem32, size = 0x1000)]
+struct Giver {
+    #[reg(0x00)]
+    scratch: u32,
+    #[migrate(skip)]
+    memory: Sender<SessionDma>,
+    #[migrate(skip)]
+    has_left: Arc<AtomicBool>,
+}
+
+impl Device for Giver {
+    type Event = ();
+
+    fn connected(&mut self, cx: &mut Cx<'_, Self>) {
+        let _ = self.memory.send(cx.dma().for_session());
+    }
+
+    fn disconnected(&mut self, _: &mut Cx<'_, Self>) {
+        self.has_left.store(true, Ordering::Relaxed);
+    }
+}
+
+struct Setup {
+    server: Server,
+    client: RawClient,
+    other: RawClient,
+    memory: SessionDma,
+    has_left: Arc<AtomicBool>,
+}
+
+/// A client with single pages of a file, and a hole behind each, and the client of another device.
+fn setup() -> Setup {
+    let (sender, receiver) = channel();
+    let has_left = Arc::new(AtomicBool::new(false));
+    let mut server = Server::new().unwrap();
+    let handle = server.handle();
+    let left = Arc::clone(&has_left);
+    let (_, mut client) = puppet::add(&handle, move || Giver {
+        scratch: 0,
+        memory: sender.clone(),
+        has_left: Arc::clone(&left),
+    });
+    let (_, mut other) = puppet::add(&handle, Puppet::factory(|_| {}));
+    let file = files::memory(REGIONS * PAGE);
+    serve_while(&mut server, || {
+        client.negotiate();
+        other.negotiate();
+        for page in 0..REGIONS {
+            client.dma_map(dma::BOTH, page * PAGE, 2 * page * PAGE, PAGE, Some(file.as_fd())).ok();
+        }
+    });
+    let memory = receiver.recv().unwrap();
+    Setup { server, client, other, memory, has_left }
+}
+
+#[test]
+fn other_devices_are_served_while_thousands_of_regions_are_unmapped() {
+    let Setup { mut server, client, other, memory, .. } = setup();
+    let all = wire::dma_unmap(dma::UNMAP_ALL, 0, 0);
+    let (turns, answer) = turns_of(&mut server, &client, &other, command::DMA_UNMAP, &all);
+    assert_eq!(answer.ok(), all);
+    assert!(turns >= TURNS, "{turns} turns");
+    assert!(memory.regions().is_empty());
+    let cut = wire::dma_unmap(0, 1, REGIONS * PAGE);
+    let (_, answer) = turns_of(&mut server, &client, &other, command::DMA_UNMAP, &cut);
+    assert_eq!(answer.ok(), cut, "there is nothing to cut");
+}
+
+#[test]
+fn an_unmap_that_cuts_one_of_thousands_of_regions_removes_none() {
+    let Setup { mut server, client, other, memory, .. } = setup();
+    for (first, size) in [(1, u64::MAX - 1), (0, 2 * (REGIONS - 1) * PAGE + 1)] {
+        let cut = wire::dma_unmap(0, first, size);
+        let (turns, answer) = turns_of(&mut server, &client, &other, command::DMA_UNMAP, &cut);
+        answer.fails_with(errno::EINVAL);
+        assert_eq!((turns, memory.regions().len() as u64), (1, REGIONS));
+    }
+}
+
+/// Of the first regions, and of the last.
+#[test]
+fn an_unmap_of_thousands_of_regions_waits_for_all_of_them() {
+    let Setup { mut server, client, other, memory, .. } = setup();
+    let guards = [0, REGIONS - 1].map(|page| memory.map(2 * page * PAGE, 8).unwrap());
+    let all = wire::dma_unmap(dma::UNMAP_ALL, 0, 0);
+    client.send(&wire::message(9, command::DMA_UNMAP, 0, &all), &[]);
+    for guard in guards {
+        settle(&mut server);
+        assert!(!client.has_message(Duration::ZERO), "some memory is held");
+        guard.write(0, &[1]).unwrap();
+        drop(guard);
+    }
+    settle(&mut server);
+    assert_eq!(client.answer_to(9, command::DMA_UNMAP).ok(), all);
+    let map = wire::dma_map(dma::BOTH, 0, 0, 2 * REGIONS * PAGE);
+    turns_of(&mut server, &client, &other, command::DMA_MAP, &map).1.ok();
+}
+
+#[test]
+fn other_devices_are_served_while_a_client_with_thousands_of_regions_leaves() {
+    let Setup { mut server, client, mut other, memory, has_left } = setup();
+    let guard = memory.map(0, 8).unwrap();
+    drop(client);
+    let mut turns = 0;
+    while !has_left.load(Ordering::Relaxed) {
+        let request = wire::message(7, command::GET_INFO, 0, &wire::words(&[16, 0, 0, 0]));
+        other.send(&request, &[]);
+        server.process().unwrap();
+        other.answer_to(7, command::GET_INFO).ok();
+        turns += 1;
+    }
+    assert!(turns >= TURNS, "{turns} turns");
+    assert!(guard.read(0, &mut [0]).is_err(), "the session has ended");
+    serve_while(&mut server, || other.sync());
+}
+
+/// A device that holds one of them stops for a reset once it has released it.
+#[test]
+fn a_reset_waits_for_the_one_region_of_thousands_that_is_held() {
+    let Setup { mut server, client, other, memory, .. } = setup();
+    let guard = memory.map(2 * 77 * PAGE, 8).unwrap();
+    client.send(&wire::message(9, command::RESET, 0, &[]), &[]);
+    settle(&mut server);
+    assert!(!client.has_message(Duration::ZERO), "some memory is held");
+    guard.write(0, &[1]).unwrap();
+    drop(guard);
+    settle(&mut server);
+    client.answer_to(9, command::RESET).ok();
+    let (_, answer) = turns_of(&mut server, &client, &other, command::RESET, &[]);
+    answer.ok();
+}
