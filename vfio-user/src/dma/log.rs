@@ -6,6 +6,7 @@
 
 mod bits;
 mod report;
+mod shown;
 mod sweep;
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -15,6 +16,7 @@ use std::sync::{Arc, OnceLock};
 
 use bits::{Bits, Part};
 pub(crate) use report::Report;
+pub use shown::ShownPages;
 pub(crate) use sweep::Sweep;
 
 /// The maximum granules of a region: their bits take 256 MiB of address space, and as much memory

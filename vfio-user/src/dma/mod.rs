@@ -46,6 +46,7 @@ pub use file_transfer::FileTransferError;
 pub use guard::DmaGuard;
 pub(crate) use hand_over::ClientRegion;
 pub(crate) use incoming_file::Accepted;
+pub use log::ShownPages;
 pub(crate) use log::{Report, Sweep};
 pub use messages::DmaMessages;
 pub(crate) use region::{NewRegion, Outline, last_address};

@@ -7,7 +7,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use super::{BackgroundWork, FunctionRecord, Handing, Migrate};
-use crate::dma::Dma;
+use crate::dma::{Dma, ShownPages};
 use crate::error::Result;
 use crate::interrupt::Interrupts;
 use crate::limits::Limits;
@@ -115,6 +115,13 @@ pub trait Function: Migrate + BackgroundWork + Send {
     fn admit(&mut self, step: Step<'_>) -> Admission {
         let _ = step;
         Admission::Now
+    }
+
+    /// Returns the pages that reports of written memory have shown behind their range, if reports
+    /// fill the last word of the bitmap with such pages. `None` (the default) for reports of the
+    /// range alone, as the specification says.
+    fn shown_pages(&mut self) -> Option<&mut ShownPages> {
+        None
     }
 
     /// Returns the error that answers a message which is not a valid request. `None` (the default)

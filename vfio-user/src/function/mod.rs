@@ -24,5 +24,6 @@ pub use pci_function::PciFunction;
 pub use peek::{Peek, PeekError};
 
 pub use crate::bus::{Burndown, BurndownHandle, TouchedPlace};
+pub use crate::dma::ShownPages;
 pub use crate::interrupt::Interrupts;
 pub use crate::model::{Doorbell, Region, RegionMapping};

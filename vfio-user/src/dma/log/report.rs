@@ -26,6 +26,26 @@ impl Report {
         &self.bitmap
     }
 
+    /// Returns the last address of the pages that the bitmap has room for.
+    pub(crate) fn reach(&self) -> u64 {
+        let pages = (self.bitmap.len() as u64).saturating_mul(8);
+        let size = u128::from(pages) << self.page_shift;
+        u64::try_from(u128::from(self.first) + size - 1).unwrap_or(u64::MAX)
+    }
+
+    /// Returns the marked pages behind an address of the range, by their first and last address.
+    pub(super) fn pages_after(&self, last: u64) -> Vec<(u64, u64)> {
+        let pages = self.bitmap.len() as u64 * 8;
+        let behind = ((last - self.first) >> self.page_shift) + 1;
+        let is_marked = |page: &u64| self.bitmap[(page / 8) as usize] & (1 << (page % 8)) != 0;
+        let place = |page: u64| u128::from(self.first) + (u128::from(page) << self.page_shift);
+        let range = |page: u64| {
+            let first = u64::try_from(place(page)).ok()?;
+            Some((first, u64::try_from(place(page + 1) - 1).unwrap_or(u64::MAX)))
+        };
+        (behind..pages).filter(is_marked).filter_map(range).collect()
+    }
+
     /// Marks the pages of addresses inside the range.
     pub(super) fn mark(&mut self, first: u64, last: u64) {
         let low = (first - self.first) >> self.page_shift;

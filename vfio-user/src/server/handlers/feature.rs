@@ -5,7 +5,7 @@ use zerocopy::FromBytes;
 use super::dirty::sweep_on;
 use super::unmap::bitmap_size;
 use super::{Handler, Request, migration};
-use crate::dma::{Report, Sweep, last_address};
+use crate::dma::{Report, ShownPages, Sweep, last_address};
 use crate::function::Function;
 use crate::protocol::{
     DeviceFeature, DmaLoggingRange, DmaLoggingReport, DmaLoggingStart, Errno, Feature,
@@ -98,6 +98,7 @@ fn start(
     let ranges = ranges.to_vec();
     let finish = move |function: &mut dyn Function, reply: &mut Reply<'_>| {
         function.dma().start_logging();
+        function.shown_pages().into_iter().for_each(ShownPages::clear);
         reply.push(&head);
         reply.push(&start);
         reply.push(&ranges[..]);
@@ -149,12 +150,19 @@ fn report(
         return Err(Errno::EINVAL);
     }
     let (head, wanted) = (DeviceFeature { argsz: argsz.into(), ..*head }, *wanted);
-    let found = (function.dma().sweep(iova, last), Report::new(iova, page_size, size));
+    let report = Report::new(iova, page_size, size);
+    let reach = if function.shown_pages().is_some() { report.reach() } else { last };
+    let found = (function.dma().sweep(iova, reach), report);
     let step = |(sweep, report): &mut (Sweep, Report)| sweep.report(report);
-    sweep_on(found, step, function, &mut request.blocked, reply, move |(_, report), _, reply| {
+    let finish = move |found, function: &mut dyn Function, reply: &mut Reply<'_>| {
+        let (_, mut report): (Sweep, Report) = found;
+        if let Some(shown) = function.shown_pages() {
+            shown.complete(iova..=last, &mut report);
+        }
         reply.push(&head);
         reply.push(&wanted);
         reply.push(report.bitmap());
-    });
+    };
+    sweep_on(found, step, function, &mut request.blocked, reply, finish);
     Ok(())
 }
