@@ -142,3 +142,20 @@ pub(crate) enum Access<'a> {
     Read(&'a mut [u8]),
     Write(&'a [u8]),
 }
+
+impl Access<'_> {
+    /// Returns the first `len` bytes of the access, if there are any. Those behind them read as
+    /// zeros, and ignore writes.
+    pub(crate) fn within(self, len: u64) -> Option<Self> {
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let own = match self {
+            Access::Read(data) => {
+                let (own, behind) = data.split_at_mut(len.min(data.len()));
+                behind.fill(0);
+                Access::Read(own)
+            }
+            Access::Write(data) => Access::Write(&data[..len.min(data.len())]),
+        };
+        Some(own).filter(|_| len > 0)
+    }
+}

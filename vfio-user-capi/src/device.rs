@@ -8,7 +8,7 @@ use nix::errno::Errno as Nix;
 use vfio_user::Dma;
 use vfio_user::function::{
     Admission, BackgroundWork, Function, Interrupts, InvalidMessage, Migrate, Region,
-    ShadowIoEventFds, Step,
+    ShadowIoEventFds, ShownPages, Step,
 };
 use vfio_user::protocol::{Capabilities, Errno, IrqIndex, MigrationState, RegionIndex};
 
@@ -49,6 +49,7 @@ pub(crate) struct Device {
     /// A copy of the regions, to lend from.
     regions: [RegionSetup; REGIONS],
     version: u64,
+    shown: ShownPages,
 }
 
 impl Device {
@@ -58,7 +59,7 @@ impl Device {
         let interrupts = of.interrupts.get().cloned();
         let interrupts = interrupts.unwrap_or_else(|| Arc::new(Interrupts::with_counts([0; 5])));
         let (regions, version) = (of.all_regions(), of.regions_version.get());
-        Device { context, interrupts, regions, version }
+        Device { context, interrupts, regions, version, shown: ShownPages::default() }
     }
 
     /// Copies the regions, if the program has changed them.
@@ -75,6 +76,8 @@ impl Device {
         let context = self.context.get();
         let index = index_of(region);
         let setup = self.regions.get(index).ok_or(Errno::EINVAL)?;
+        let left = setup.size.saturating_sub(offset);
+        let Some(data) = data.within(left) else { return Ok(()) };
         let always = setup.flags & region_flag::ALWAYS_CALLBACK != 0;
         match setup.callback {
             callback if index == CONFIG_REGION && !always => {
@@ -97,7 +100,8 @@ impl Function for Device {
     }
 
     fn region(&self, index: RegionIndex) -> Region<'_> {
-        self.regions.get(index_of(index)).map_or(Region::ABSENT, RegionSetup::view)
+        let index = index_of(index);
+        self.regions.get(index).map_or(Region::ABSENT, |region| region.view(index))
     }
 
     fn read(&mut self, region: RegionIndex, offset: u64, data: &mut [u8]) -> Result<(), Errno> {
@@ -123,6 +127,10 @@ impl Function for Device {
             },
             _ => Admission::Now,
         }
+    }
+
+    fn shown_pages(&mut self) -> Option<&mut ShownPages> {
+        self.context.get().is_compatible.then_some(&mut self.shown)
     }
 
     fn invalid_message(&mut self, _: InvalidMessage) -> Option<Errno> {

@@ -11,6 +11,8 @@ use vfio_user::protocol::{RegionFlags, SparseArea};
 use crate::abi::{CONFIG_REGION, REGIONS, RegionAccess, region_flag};
 use crate::boundary::Result;
 
+const LAST_BAR: usize = 5;
+
 /// A region; the default one does not exist.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RegionSetup {
@@ -94,8 +96,8 @@ pub(crate) fn errno_of(error: &std::io::Error) -> Errno {
 }
 
 impl RegionSetup {
-    /// Returns the region as clients see it.
-    pub(crate) fn view(&self) -> Region<'_> {
+    /// Returns the region at an index as clients see it.
+    pub(crate) fn view(&self, index: usize) -> Region<'_> {
         if self.flags & region_flag::BOTH == 0 {
             return Region::ABSENT;
         }
@@ -107,8 +109,14 @@ impl RegionSetup {
             offset: mapping.offset,
             areas: &mapping.areas,
         });
-        Region { flags, size: self.size, mapping, ty: None }
+        Region { flags, size: decoded(index, self.size), mapping, ty: None }
     }
+}
+
+/// Returns the size of a region as clients see it: a BAR decodes the next power of two, and
+/// hypervisors accept no other size.
+pub(crate) fn decoded(index: usize, size: u64) -> u64 {
+    if index <= LAST_BAR && size > 0 { size.next_power_of_two() } else { size }
 }
 
 /// Checks a region that replaces the one at `index`.
@@ -124,7 +132,7 @@ pub(crate) fn check(
 ) -> Result<()> {
     let is_memory = flags & region_flag::MEMORY != 0;
     let is_valid = match index {
-        0..=5 => check_bar(all, index, size, flags, is_memory),
+        0..=LAST_BAR => check_bar(all, index, size, flags, is_memory),
         CONFIG_REGION => flags & region_flag::BOTH == region_flag::BOTH && !is_memory,
         _ => true,
     };

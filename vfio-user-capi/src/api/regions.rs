@@ -5,12 +5,12 @@ use std::slice;
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use vfio_user::protocol::SparseArea;
+use vfio_user::protocol::{PAGE_SIZE, SparseArea};
 
 use crate::abi::{IoVec, REGIONS, RegionAccess, region_flag};
 use crate::boundary::{Result, call};
 use crate::context::Context;
-use crate::region::{Descriptor, Doorbell, Mapping, check, duplicate};
+use crate::region::{Descriptor, Doorbell, Mapping, check, decoded, duplicate};
 
 /// Describes a region.
 #[unsafe(no_mangle)]
@@ -36,7 +36,11 @@ pub extern "C" fn vfu_setup_region(
         let index = index.ok_or(Errno::EINVAL)?;
         let size = size as u64;
         check(&context.all_regions(), index, size, flags)?;
-        let areas = sparse_areas(areas, area_count, size)?;
+        let mut areas = sparse_areas(areas, area_count, size)?;
+        if areas.is_empty() && decoded(index, size) > size {
+            // The file has no more than the region.
+            areas.push(SparseArea { offset: 0.into(), size: (size & !(PAGE_SIZE - 1)).into() });
+        }
         let mapping = match fd {
             -1 => None,
             fd => Some(Arc::new(Mapping { file: duplicate(fd)?, offset, areas })),

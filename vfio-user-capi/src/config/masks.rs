@@ -4,6 +4,7 @@ use super::capability::Capability;
 use super::{Config, Kind};
 use crate::abi::region_flag;
 use crate::context::Context;
+use crate::region::decoded;
 
 /// The offset of Device Control in the PCI Express capability.
 pub(super) const DEVICE_CONTROL: usize = 8;
@@ -55,15 +56,15 @@ fn of_bar(context: &Context, index: usize) -> u32 {
     let regions = context.all_regions();
     let address = |size: u64, low: u64| match size {
         0 => 0,
-        size => !(size.next_power_of_two() - 1) & !low,
+        size => !(size - 1) & !low,
     };
     let is_wide = |index: usize| regions[index].flags & region_flag::BITS_64 != 0;
     if index % 2 == 1 && is_wide(index - 1) {
-        return (address(regions[index - 1].size, 0) >> 32) as u32;
+        return (address(decoded(index - 1, regions[index - 1].size), 0) >> 32) as u32;
     }
     let low = if regions[index].flags & region_flag::MEMORY == 0 { 0x3 } else { 0xf };
     #[expect(clippy::cast_possible_truncation, reason = "the upper half has a register of its own")]
-    let lower = address(regions[index].size, low) as u32;
+    let lower = address(decoded(index, regions[index].size), low) as u32;
     lower
 }
 

@@ -5,6 +5,8 @@ use std::process::{Child, Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 use vfio_user::client::{Client, PciView};
 
@@ -52,9 +54,13 @@ impl Installation {
     }
 
     pub(crate) fn start(&self, source: &str) -> Program {
+        self.run(&mut Command::new(self.build("cc", source)))
+    }
+
+    /// Runs a program, whose last argument is the path of its socket.
+    pub(crate) fn run(&self, command: &mut Command) -> Program {
         let socket = self.path("device.sock");
-        let program = self.build("cc", source);
-        Program { child: Command::new(program).arg(&socket).spawn().unwrap(), socket }
+        Program { child: command.arg(&socket).spawn().unwrap(), socket }
     }
 }
 
@@ -84,6 +90,13 @@ impl Program {
                 Err(_) => thread::sleep(Duration::from_millis(5)),
             }
         }
+    }
+
+    /// Ends it by a signal.
+    pub(crate) fn terminate(self) {
+        let process = Pid::from_raw(self.child.id().try_into().unwrap());
+        kill(process, Signal::SIGTERM).unwrap();
+        self.end();
     }
 
     /// Waits for its end, after its client has left.

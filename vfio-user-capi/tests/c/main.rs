@@ -2,6 +2,7 @@
 
 mod guest;
 mod installation;
+mod valgrind;
 
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -74,6 +75,29 @@ fn registers_memory_and_interrupts_of_a_device_in_c() {
     program.end();
 }
 
+/// The bits behind the range that a client asks for show such pages, and it may ignore them.
+#[test]
+fn a_client_that_looks_at_its_range_alone_misses_no_page_with_the_quirks() {
+    const PAGE: u64 = 0x1000;
+    let installation = Installation::new();
+    let mut command = Command::new(installation.build("cc", "examples/counter.c"));
+    let program = installation.run(command.env("LIBVFIO_USER_COMPAT", "1"));
+    let counter = program.attach();
+    let memory = counter.allocate(64 * PAGE).unwrap();
+    counter.client().start_dirty_log(PAGE, &[]).unwrap();
+    let written = memory.iova() + 0x20 * PAGE;
+    let bar = counter.bar(0).unwrap();
+    bar.write(ADDRESS, u32::try_from(written).unwrap()).unwrap();
+    bar.write(COUNT, 0_u32).unwrap();
+    let client = counter.client();
+    assert_eq!(client.dirty_pages(memory.iova(), 16 * PAGE, PAGE).unwrap().count(), 0);
+    let pages = client.dirty_pages(memory.iova(), 64 * PAGE, PAGE).unwrap();
+    assert_eq!(pages.iter().collect::<Vec<_>>(), [written]);
+    assert_eq!(client.dirty_pages(memory.iova(), 64 * PAGE, PAGE).unwrap().count(), 0);
+    drop((memory, counter));
+    program.end();
+}
+
 #[test]
 fn writes_to_configuration_space_obey_its_registers() {
     let installation = Installation::new();
@@ -125,6 +149,14 @@ fn a_bar_decodes_the_next_power_of_two() {
     let config = client.region(RegionIndex::Config);
     config.write(0x10, 0xffff_ffff_u32).unwrap();
     assert_eq!(config.read::<u32>(0x10).unwrap(), 0xffff_c000);
+    let details = client.region_details(RegionIndex::Bar0).unwrap();
+    assert_eq!(details.size, 0x4000);
+    // The device serves 3 pages; behind them there is nothing.
+    let bar = client.region(RegionIndex::Bar0);
+    bar.write(0x2ffc, 0x1234_5678_9abc_def0_u64).unwrap();
+    assert_eq!(bar.read::<u64>(0x2ffc).unwrap() >> 32, 0);
+    assert_eq!(bar.read::<u32>(0x3ffc).unwrap(), 0);
+    assert!(bar.read::<u32>(0x3ffd).is_err());
     drop(client);
     program.end();
 }
