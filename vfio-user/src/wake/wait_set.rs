@@ -29,7 +29,7 @@ impl WaitSet {
         Ok(set)
     }
 
-    pub(super) fn add(&self, eventfd: BorrowedFd<'_>) -> nix::Result<()> {
+    pub(crate) fn add(&self, eventfd: BorrowedFd<'_>) -> nix::Result<()> {
         self.epoll.add(eventfd, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, 0))
     }
 

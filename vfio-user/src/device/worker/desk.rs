@@ -103,6 +103,9 @@ impl<W: Work> Desk<W> {
             // A swap, so that what was stored before the ring is seen.
             self.is_rung.swap(false, SeqCst);
             let turn = if inner.polls { self.poll(&mut inner) } else { inner.turn() };
+            if turn == Turn::Stopped {
+                inner.drain();
+            }
             drop(inner);
             if turn != Turn::Done {
                 self.sleep();
@@ -161,5 +164,11 @@ impl<W: Work> Inner<W> {
         let Inner { work, cx: Some(cx), .. } = self else { return Turn::Stopped };
         let Some(cx) = HeldCx::new(cx) else { return Turn::Stopped };
         if work.turn(&cx) { Turn::Done } else { Turn::Nothing }
+    }
+
+    fn drain(&mut self) {
+        if let Some(cx) = &self.cx {
+            self.work.drain(cx);
+        }
     }
 }

@@ -4,13 +4,16 @@ mod desk;
 mod work;
 
 use std::fmt;
+use std::io;
 use std::ops::{Deref, DerefMut};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering::SeqCst;
 use std::task::Waker;
 use std::thread::{self, JoinHandle};
 
+use nix::errno::Errno;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Cx, Device};
@@ -28,7 +31,7 @@ pub use work::{Work, WorkCx};
 /// | [`run`](Self::run) is called: the guest has enabled the device, or [`Device::resume`] | works in turns, while a turn finds something |
 /// | a turn finds nothing | sleeps until [`wake`](Self::wake) or a [doorbell](Self::take_doorbell), unless it [polls](Self::run_polling) |
 /// | [`state`](Self::state) is called in a hook | pauses between two turns |
-/// | the device stops, or memory is unmapped | finishes its turn first; the client waits, the device's thread does not |
+/// | the device stops, or memory is unmapped | finishes its turn first, and what is [under way](Work::drain); the client waits, the device's thread does not |
 /// | the session ends: a reset, the client leaves | stops until `run` is called again; its accesses and interrupts reach no other guest |
 /// | the device's state is loaded | is replaced by one with the loaded state, which `run` starts |
 /// | the device is dropped | ends after its turn; nothing waits for it |
@@ -197,6 +200,19 @@ impl<W: Work> Worker<W> {
             return Ok(());
         }
         Err(Error::device(format!("BAR {bar} has no doorbell at {offset:#x}")))
+    }
+
+    /// Makes a descriptor wake the worker whenever it becomes readable: a `FileQueue`, an eventfd.
+    /// It lasts until the descriptor is closed. A second call for it changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the descriptor cannot be waited for, or the process can open no more descriptors.
+    pub fn wake_by(&self, descriptor: impl AsFd) -> Result<()> {
+        match self.desk.waits()?.add(descriptor.as_fd()) {
+            Ok(()) | Err(Errno::EEXIST) => Ok(()),
+            Err(error) => Err(io::Error::from(error).into()),
+        }
     }
 
     /// Returns what wakes the worker from any thread, as [`wake`](Self::wake) does: for threads

@@ -25,6 +25,17 @@ pub trait Work: Send + 'static {
     /// is loaded. So advance an index only after the completion has been written, and take the
     /// guard of the completion before an effect that cannot be repeated.
     fn turn(&mut self, cx: &WorkCx) -> bool;
+
+    /// Finishes work that is under way while the device is being stopped, or its session has ended.
+    ///
+    /// It is called instead of [`turn`](Self::turn) when the worker is woken then. Only work that
+    /// holds guards between turns needs it, such as transfers of a `FileQueue`: the client's
+    /// request waits until they are dropped. Guards still work while the device is being stopped,
+    /// so a command that ends here is completed, and migrates as such. Nothing else can be
+    /// accessed. Does nothing by default.
+    fn drain(&mut self, cx: &WorkCx) {
+        let _ = cx;
+    }
 }
 
 /// The client's memory, the interrupts and the shared memory of a device, for the turns of a
