@@ -69,6 +69,8 @@
 //!
 //! - `cli` (default): [`main`], [`Options`] and [`Devices`], the command line of device programs.
 //! - `describe` (with `cli`): prints a device as text, HTML, Markdown, JSON, SVD and C.
+//! - `io-uring`: `FileQueue`, reads and writes between files and the client's memory that are under
+//!   way while the thread continues.
 //! - `testing` (default): [`Bench`], [`device_tests!`] and [`suite`], for the tests of devices.
 //! - `vm-memory`: implements `GuestMemory` of the crate of that name for the client's memory, for
 //!   virtio queues and other code that is built on it.
@@ -197,6 +199,8 @@ pub use dma::{
     Dma, DmaError, DmaGuard, DmaMessages, DmaSegment, FileTransferError, Ring, ScatterList,
     SessionDma, ShadowDoorbells,
 };
+#[cfg(feature = "io-uring")]
+pub use dma::{FileQueue, FileQueueError, FileQueueFull};
 pub use error::{ArgumentError, Error, PciError, ProtocolError, ReplyError, Result};
 pub use eventfd::EventFd;
 pub use interrupt::{InterruptMode, Irq};

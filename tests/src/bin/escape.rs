@@ -13,9 +13,9 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use rustix::process::{Resource, Rlimit, getppid, prlimit};
 
-use vfio_user::{Cx, Device, PciDevice, Virtual};
+use vfio_user::{Cx, Device, FileQueue, FileQueueError, PciDevice, Virtual};
 
-#[derive(Debug, Default, PciDevice)]
+#[derive(Debug, PciDevice)]
 #[pci(vendor = 0x1af4, device = 0x10f3, name = "escape")]
 #[bar(0: mem32, size = 0x1000)]
 struct Escape {
@@ -27,6 +27,9 @@ struct Escape {
     errno: u32,
     #[reg(0x8)]
     kept: u32,
+    /// Of this program's file; `None` if the process was confined before.
+    #[migrate(skip)]
+    queue: Option<FileQueue<()>>,
 }
 
 impl Device for Escape {
@@ -34,6 +37,19 @@ impl Device for Escape {
 }
 
 impl Escape {
+    fn new() -> Self {
+        let queue = open_queue().ok();
+        Escape { attempt: Virtual::default(), errno: 0, kept: 0, queue }
+    }
+
+    /// Makes a file durable by the queue.
+    fn sync(&mut self) -> io::Result<()> {
+        let queue = self.queue.as_mut().expect("a queue");
+        queue.sync(0, ()).expect("room");
+        let ((), done) = queue.wait()?.expect("a transfer");
+        done.map_err(io::Error::other)
+    }
+
     fn attempt(&mut self, _: &mut Cx<'_, Self>, what: u32) {
         let result = match what {
             0 => fs::read("/etc/passwd").map(drop),
@@ -49,6 +65,11 @@ impl Escape {
                 let none = Rlimit { current: Some(0), maximum: None };
                 prlimit(getppid(), Resource::Core, none).map(drop).map_err(io::Error::from)
             }
+            10 => self.sync(),
+            11 => match FileQueue::<()>::new(&[vfio_user_tests::files::memory(1)], 1) {
+                Err(FileQueueError::Unsupported(error)) => Err(error),
+                other => panic!("{other:?}"),
+            },
             what => panic!("attempt {what}"),
         };
         let errno = |error: io::Error| error.raw_os_error().unwrap_or(-1).cast_unsigned();
@@ -56,6 +77,12 @@ impl Escape {
     }
 }
 
+/// Creates a queue of this program's file.
+fn open_queue() -> io::Result<FileQueue<()>> {
+    let file = fs::File::open("/proc/self/exe")?;
+    FileQueue::new(&[file], 1).map_err(io::Error::other)
+}
+
 fn main() -> vfio_user::Result<()> {
-    vfio_user::main(Escape::default)
+    vfio_user::main(Escape::new)
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
 
 use vfio_user::function::Function;
-use vfio_user::{Server, SessionDma, Socket};
+use vfio_user::{FileQueue, Server, SessionDma, Socket};
 use vfio_user_tests::puppet::Puppet;
 use vfio_user_tests::ram::Ram;
 use vfio_user_tests::raw::{Answer, RawClient};
@@ -206,6 +206,25 @@ fn every_way_to_write_is_logged_and_none_to_read() {
 }
 
 /// The client writes there itself, and knows.
+/// When they are taken: the kernel may write until then.
+#[test]
+fn what_transfers_under_way_write_is_logged() {
+    let (_running, mut client, memory) = setup();
+    client.map(dma::BOTH, 0, 4 * PAGE, &files::memory(4 * PAGE));
+    client.start();
+    let disk = tempfile::tempfile().unwrap();
+    disk.set_len(4 * PAGE).unwrap();
+    let mut queue = FileQueue::new(&[disk], 2).unwrap();
+    queue.write(0, 0, memory.map(0, 0x1000).unwrap(), ()).unwrap();
+    queue.read(0, 0, memory.map(2 * PAGE, 0x1001).unwrap(), ()).unwrap();
+    queue.submit().unwrap();
+    assert_eq!(client.report(0, 4 * PAGE, PAGE), NONE);
+    while let Some(((), done)) = queue.wait().unwrap() {
+        done.unwrap();
+    }
+    assert_eq!(client.report(0, 4 * PAGE, PAGE), [2, 3]);
+}
+
 #[test]
 fn what_is_written_by_messages_is_clean() {
     let (_running, mut client, memory) = setup();

@@ -16,30 +16,30 @@ use vfio_user_tests::scripted::reply;
 use vfio_user_tests::serve::{self, Running};
 use vfio_user_tests::wire::{self, command, dma};
 
-const PAGE: u64 = 0x1000;
-const LEN: usize = 0x1000;
+pub(super) const PAGE: u64 = 0x1000;
+pub(super) const LEN: usize = 0x1000;
 /// Pages of each kind of memory, apart from each other.
-const MAPPED: [u64; 2] = [0, 8 * PAGE];
-const FILE_IO: u64 = 16 * PAGE;
-const MESSAGES: u64 = 24 * PAGE;
+pub(super) const MAPPED: [u64; 2] = [0, 8 * PAGE];
+pub(super) const FILE_IO: u64 = 16 * PAGE;
+pub(super) const MESSAGES: u64 = 24 * PAGE;
 
 /// A client with memory of each kind, which answers requests for the last.
-struct Setup {
+pub(super) struct Setup {
     _running: Running,
-    dma: SessionDma,
+    pub(super) dma: SessionDma,
     /// The pages of `MAPPED`, then that of `FILE_IO`.
-    memory: File,
+    pub(super) memory: File,
     client: Option<JoinHandle<Messages>>,
     stop: std::os::unix::net::UnixStream,
 }
 
 /// The page of `MESSAGES`, and the writes to it: offset and length.
-struct Messages {
-    page: Vec<u8>,
+pub(super) struct Messages {
+    pub(super) page: Vec<u8>,
     writes: Vec<(usize, usize)>,
 }
 
-fn setup() -> Setup {
+pub(super) fn setup() -> Setup {
     let ram = Ram::new();
     let dma = ram.dma().for_session();
     let (running, mut client) = serve::function(ram);
@@ -76,18 +76,18 @@ fn answer(client: &RawClient) -> Messages {
 
 impl Setup {
     /// Holds all pages, as one range.
-    fn pages(&self) -> DmaGuard {
+    pub(super) fn pages(&self) -> DmaGuard {
         let pages = [MAPPED[1], MESSAGES, MAPPED[0], FILE_IO];
         pages.map(|page| self.dma.map(page, LEN).unwrap()).into_iter().collect()
     }
 
     /// Ends the client. Returns its page that is accessed by messages.
-    fn finish(mut self) -> Messages {
+    pub(super) fn finish(mut self) -> Messages {
         self.stop.shutdown(std::net::Shutdown::Both).unwrap();
         self.client.take().unwrap().join().unwrap()
     }
 
-    fn page(&self, page: u64) -> Vec<u8> {
+    pub(super) fn page(&self, page: u64) -> Vec<u8> {
         let mut data = vec![0; LEN];
         self.memory.read_exact_at(&mut data, page * PAGE).unwrap();
         data
@@ -95,7 +95,7 @@ impl Setup {
 }
 
 /// A file with `len` bytes that follow a pattern.
-fn disk(len: usize) -> (File, Vec<u8>) {
+pub(super) fn disk(len: usize) -> (File, Vec<u8>) {
     let pattern: Vec<u8> = (0..len).map(|at| u8::try_from(at * 7 % 251).unwrap()).collect();
     let disk = tempfile::tempfile().unwrap();
     disk.write_all_at(&pattern, 0).unwrap();

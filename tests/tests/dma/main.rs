@@ -2,6 +2,8 @@
 
 mod descriptors;
 mod dirty;
+mod file_queue;
+mod file_queue_worker;
 mod file_transfers;
 mod files;
 mod held;

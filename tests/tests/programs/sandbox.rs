@@ -52,6 +52,20 @@ fn a_hook_that_reaches_out_of_the_process_ends_it() {
 }
 
 #[test]
+fn a_file_queue_works_in_the_sandbox_and_cannot_be_created_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = start(ESCAPE, &dir, &[]);
+    let mut client = program.client();
+    for (attempt, errno) in [(10, 0), (11, libc::ENOSYS)] {
+        write(&mut client, ATTEMPT, attempt);
+        let found = client.number(0, ERRNO, 4);
+        assert_eq!(found, u64::from(errno.cast_unsigned()), "attempt {attempt}");
+    }
+    drop(client);
+    program.end();
+}
+
+#[test]
 fn a_state_is_kept_and_a_monitor_answers() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("state");

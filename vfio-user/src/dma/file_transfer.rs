@@ -10,7 +10,7 @@ use super::DmaError;
 use super::guard::DmaGuard;
 use super::rights::Rights;
 use super::segment::DmaSegment;
-use crate::sys::{SharedBytes, preadv, pwritev};
+use crate::sys::{SharedBytes, preadv, pwritev, skip};
 
 /// The size of the buffer for memory that is not mapped.
 const COPIED: usize = 64 << 10;
@@ -139,7 +139,7 @@ impl Cursor<'_> {
     ) -> io::Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let mut count = match call(self, rest) {
+            let count = match call(self, rest) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 moved => moved?,
             };
@@ -147,16 +147,8 @@ impl Cursor<'_> {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             self.position += count as u64;
-            let whole = rest.iter().take_while(|bytes| {
-                let is_whole = bytes.len() <= count;
-                count -= if is_whole { bytes.len() } else { 0 };
-                is_whole
-            });
-            let whole = whole.count();
-            rest = &mut rest[whole..];
-            if let Some(first) = rest.first_mut() {
-                first.advance(count);
-            }
+            let moved = skip(rest, count);
+            rest = &mut rest[moved..];
         }
         Ok(())
     }

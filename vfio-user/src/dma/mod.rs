@@ -7,6 +7,8 @@ mod changes;
 mod error;
 mod fetch;
 mod file;
+#[cfg(feature = "io-uring")]
+mod file_queue;
 mod file_transfer;
 mod guard;
 mod hand_over;
@@ -42,6 +44,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 pub use error::DmaError;
 pub(crate) use fetch::Fetch;
 pub(crate) use file::AccessMode;
+#[cfg(feature = "io-uring")]
+pub use file_queue::{FileQueue, FileQueueError, FileQueueFull};
 pub use file_transfer::FileTransferError;
 pub use guard::DmaGuard;
 pub(crate) use hand_over::ClientRegion;

@@ -13,6 +13,8 @@ mod mapping;
 pub(crate) mod perf;
 mod signal;
 mod socket;
+#[cfg(feature = "io-uring")]
+mod uring;
 mod vectored;
 #[cfg(feature = "vm-memory")]
 mod vm;
@@ -25,6 +27,8 @@ pub(crate) use fd::take_inherited;
 pub(crate) use mapping::{Lost, Mapping, page_size};
 pub(crate) use signal::{is_eventfd, prepare_signals, signal};
 pub(crate) use socket::{MAX_FDS, Received, read_now, receive, unread};
-pub(crate) use vectored::{SharedBytes, preadv, pwritev};
+#[cfg(feature = "io-uring")]
+pub(crate) use uring::{Finished, HoldsBytes, Operation, Place, Uring};
+pub(crate) use vectored::{SharedBytes, preadv, pwritev, skip};
 #[cfg(feature = "vm-memory")]
 pub(crate) use vm::volatile_slice;

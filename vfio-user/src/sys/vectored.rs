@@ -16,9 +16,29 @@ pub(crate) const MAX_RANGES: usize = 1024;
 #[repr(transparent)]
 pub(crate) struct SharedBytes<'a>(libc::iovec, PhantomData<&'a Mapping>);
 
+// SAFETY: it is an address and a length, through which the kernel alone accesses memory, and any
+// thread may use the mapping that it is borrowed from.
+unsafe impl Send for SharedBytes<'_> {}
+
 impl SharedBytes<'_> {
     pub(crate) fn len(self) -> usize {
         self.0.iov_len
+    }
+
+    /// Returns its first byte.
+    #[cfg(feature = "io-uring")]
+    pub(super) fn start(self) -> *mut u8 {
+        self.0.iov_base.cast()
+    }
+
+    /// Ends the borrow of the mapping.
+    ///
+    /// # Safety
+    ///
+    /// The mapping has to exist as long as the result is used.
+    #[cfg(feature = "io-uring")]
+    pub(super) unsafe fn detach(self) -> SharedBytes<'static> {
+        SharedBytes(self.0, PhantomData)
     }
 
     /// Removes the first `count` bytes.
@@ -74,6 +94,22 @@ pub(crate) fn pwritev(
     let (ranges, count) = ranges(bytes);
     // SAFETY: as in `preadv`; the kernel only reads the ranges.
     done(unsafe { libc::pwritev(file.as_raw_fd(), ranges, count, position) })
+}
+
+/// Removes the first `count` bytes of ranges. Returns the number of ranges of which none are left;
+/// they are not changed.
+pub(crate) fn skip(ranges: &mut [SharedBytes<'_>], count: usize) -> usize {
+    let mut rest = count;
+    let is_whole = |bytes: &&SharedBytes<'_>| {
+        let is_whole = bytes.len() <= rest;
+        rest -= if is_whole { bytes.len() } else { 0 };
+        is_whole
+    };
+    let whole = ranges.iter().take_while(is_whole).count();
+    if let Some(first) = ranges.get_mut(whole) {
+        first.advance(rest);
+    }
+    whole
 }
 
 /// Returns the ranges as the kernel expects them, no more than it accepts.

@@ -59,6 +59,8 @@ const ALLOWED: &[i64] = &[
     libc::SYS_timerfd_create,
     libc::SYS_timerfd_gettime,
     libc::SYS_timerfd_settime,
+    // Hidden by the other filter.
+    libc::SYS_io_uring_setup,
     // Connections that are open, and those of listening sockets.
     libc::SYS_accept,
     libc::SYS_accept4,
@@ -108,6 +110,12 @@ const ALLOWED: &[i64] = &[
     libc::SYS_getrandom,
 ];
 
+/// Transfers of rings that exist: the kernel restricts a ring of the library to its files.
+#[cfg(feature = "io-uring")]
+const RINGS: &[i64] = &[libc::SYS_io_uring_enter];
+#[cfg(not(feature = "io-uring"))]
+const RINGS: &[i64] = &[];
+
 /// The older calls for some of these, which newer processors do not have.
 #[cfg(target_arch = "x86_64")]
 const OLDER: &[i64] = &[
@@ -131,10 +139,12 @@ const OLDER: &[i64] = &[];
 /// If the kernel has no such filters.
 pub(super) fn restrict() -> Result<(), Error> {
     // The flags of clone3 are in memory, where a filter does not look. Without it, the C library
-    // calls clone. Of two filters the stricter one decides.
+    // calls clone. A new ring would do what no filter sees. Of two filters the stricter one
+    // decides.
     let missing = SeccompAction::Errno(libc::ENOSYS.cast_unsigned());
-    let clone3 = Rules::from([(libc::SYS_clone3, Vec::new())]);
-    apply_filter_all_threads(&compile(clone3, SeccompAction::Allow, missing)?)?;
+    let hidden = [libc::SYS_clone3, libc::SYS_io_uring_setup];
+    let hidden = hidden.map(|call| (call, Vec::new())).into();
+    apply_filter_all_threads(&compile(hidden, SeccompAction::Allow, missing)?)?;
     // The last one: it does not allow another filter.
     let ended = SeccompAction::KillProcess;
     apply_filter_all_threads(&compile(allowed()?, ended, SeccompAction::Allow)?)
@@ -142,7 +152,7 @@ pub(super) fn restrict() -> Result<(), Error> {
 
 /// Returns what is allowed.
 fn allowed() -> Result<Rules, BackendError> {
-    let always = ALLOWED.iter().chain(OLDER).map(|call| (*call, Vec::new()));
+    let always = ALLOWED.iter().chain(RINGS).chain(OLDER).map(|call| (*call, Vec::new()));
     let executable = u64::from(libc::PROT_EXEC.cast_unsigned());
     let thread = u64::from(libc::CLONE_THREAD.cast_unsigned());
     let local = u64::from(libc::AF_UNIX.cast_unsigned());
