@@ -14,6 +14,7 @@ pub mod counter;
 pub mod driver;
 pub mod files;
 pub mod forged;
+pub mod generations;
 pub mod irqs;
 pub mod journal;
 pub mod language;

@@ -1,9 +1,11 @@
 //! Listening sockets, and their files.
 
+mod socket_file;
+
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,6 +20,7 @@ use nix::sys::socket::{
 use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat};
 
 use crate::error::{Error, Result};
+pub(crate) use socket_file::{SocketFile, SocketPath};
 
 /// The permissions of the files of sockets for the user of this process alone.
 pub(crate) const PRIVATE: Mode = Mode::from_bits_truncate(0o600);
@@ -186,63 +189,4 @@ fn probe(path: &Path) -> nix::Result<()> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let probe: OwnedFd = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
     connect(probe.as_raw_fd(), &UnixAddr::new(path)?)
-}
-
-/// The file of a listening socket, removed with it.
-#[derive(Debug)]
-pub(crate) struct SocketFile(SocketPath);
-
-impl SocketFile {
-    pub(crate) fn path(&self) -> &SocketPath {
-        &self.0
-    }
-
-    /// Takes the file of a socket that exists.
-    ///
-    /// # Errors
-    ///
-    /// If it does not exist.
-    pub(crate) fn new(path: &Path) -> io::Result<Self> {
-        let path = std::path::absolute(path)?;
-        Ok(SocketFile(SocketPath { identity: identity(&path)?, path }))
-    }
-}
-
-impl SocketFile {
-    /// Leaves the file where it is: another program listens there.
-    pub(crate) fn keep(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        self.0.remove();
-    }
-}
-
-/// The path of a listening socket.
-#[derive(Clone, Debug)]
-pub(crate) struct SocketPath {
-    path: PathBuf,
-    identity: (u64, u64),
-}
-
-impl SocketPath {
-    pub(crate) fn as_path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Removes the file, unless another one has replaced it.
-    pub(crate) fn remove(&self) {
-        if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
-            // A failure cannot be handled, and a leftover file is replaced the next time.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    let metadata = fs::symlink_metadata(path)?;
-    Ok((metadata.dev(), metadata.ino()))
 }

@@ -12,7 +12,7 @@ use vfio_user::protocol::{IrqIndex, RegionIndex};
 use vfio_user_tests::PATIENCE;
 use vfio_user_tests::nvme::Memory;
 
-use crate::generations::Generations;
+use vfio_user_tests::generations::Generations;
 
 const ENGINE: &str = env!("CARGO_BIN_EXE_dma-engine");
 const UPGRADES: u32 = 100;

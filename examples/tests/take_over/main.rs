@@ -1,6 +1,5 @@
 //! New versions of device programs take the devices of running ones over.
 
 mod engine;
-mod generations;
 mod nvme;
 mod service;

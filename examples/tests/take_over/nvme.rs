@@ -11,7 +11,7 @@ use vfio_user_tests::nvme::{
     Command, Completion, Controller, Direction, Memory, QueuePair, SglDescriptor,
 };
 
-use crate::generations::Generations;
+use vfio_user_tests::generations::Generations;
 
 const NVME: &str = env!("CARGO_BIN_EXE_nvme");
 const UPGRADES: u32 = 100;

@@ -1,4 +1,4 @@
-//! A device program with an option of its own, and with a hook that does not return.
+//! A device program with an option of its own, and with hooks that do not return.
 
 use std::thread;
 
@@ -26,14 +26,22 @@ struct Sleeper {
 
 impl Device for Sleeper {
     type Event = ();
+
+    fn saved(&mut self, _: &mut Cx<'_, Self>) {
+        sleep();
+    }
 }
 
 impl Sleeper {
     #[expect(clippy::unused_self, reason = "a hook")]
     fn sleep(&mut self, _: &mut Cx<'_, Self>, _: u32) {
-        loop {
-            thread::park();
-        }
+        sleep();
+    }
+}
+
+fn sleep() {
+    loop {
+        thread::park();
     }
 }
 

@@ -9,3 +9,4 @@ mod program;
 mod sandbox;
 mod several_devices;
 mod soak;
+mod take_over;

@@ -229,13 +229,14 @@ impl Options {
         let opened = self.monitors.watch(opened)?;
         let (places, sockets): (Vec<Place>, Vec<Socket>) =
             opened.into_iter().map(|(place, socket)| (place, self.set_up(socket))).unzip();
+        let mut files: Vec<_> = places.iter().flat_map(|place| place.files.clone()).collect();
+        files.extend(take_over.as_ref().map(|other| other.file().clone()));
         let server = Server::new()?.spin(Duration::from_micros(self.spin.into()));
         let server = match take_over {
             Some(take_over) => server.take_over(take_over),
             None => server,
         };
         let burndowns = Burndowns::new(places.iter().map(|place| place.label.clone()));
-        let files = places.iter().flat_map(|place| place.files.clone()).collect();
         let confinement = self.sandbox.prepare(&places)?;
         let shutdown = server.shutdown_handle();
         signals::handle(shutdown, files, burndowns.clone(), confinement.of_thread()?)?;

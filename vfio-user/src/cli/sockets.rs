@@ -50,7 +50,7 @@ pub(super) struct Place {
     pub(super) label: String,
     pub(super) state: Option<PathBuf>,
     pub(super) recording: Option<PathBuf>,
-    /// The files of its sockets that the program has created.
+    /// The files of its sockets, which the program removes while it owns them.
     pub(super) files: Vec<SocketPath>,
 }
 

@@ -141,7 +141,7 @@ impl Endpoint {
         if let Some(monitor) = socket.monitor_mut() {
             monitor.attach(function.observe(), function.running_hook());
         }
-        let path = socket.place().map(|path| field::display(path.display()));
+        let path = socket.path().map(|path| field::display(path.as_path().display()));
         let span = error_span!("device", name = function.name(), %id, socket = path);
         function.interrupts().follow(function.dma().transfers().posted_writes());
         function.limit(*socket.current_limits());

@@ -1,9 +1,10 @@
 //! Sources of clients.
 
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -42,7 +43,7 @@ enum ClientSource {
     /// Has a single client.
     Connected(Option<UnixStream>),
     /// Gets the listening socket of another program, which has this path.
-    Awaited(PathBuf),
+    Awaited(SocketFile),
 }
 
 /// The result of an accept.
@@ -114,10 +115,10 @@ impl Socket {
 
     /// Waits for the listening socket of another program.
     pub(super) fn awaited(path: &Path) -> io::Result<Self> {
-        Ok(Self::new(ClientSource::Awaited(std::path::absolute(path)?)))
+        Ok(Self::new(ClientSource::Awaited(SocketFile::of_other(path)?)))
     }
 
-    /// Listens at the socket of another program.
+    /// Accepts clients from the socket of another program, whose file it does not own yet.
     ///
     /// # Errors
     ///
@@ -126,18 +127,24 @@ impl Socket {
         if !listens(&listener)? {
             return Err(io::Error::other("the socket does not listen"));
         }
-        if let ClientSource::Awaited(path) = &self.source {
-            let file = SocketFile::new(path).ok();
-            self.source = ClientSource::Listening { listener: listener.into(), file };
-        }
+        self.source = match mem::replace(&mut self.source, ClientSource::Connected(None)) {
+            ClientSource::Awaited(file) => {
+                ClientSource::Listening { listener: listener.into(), file: Some(file) }
+            }
+            other => other,
+        };
         Ok(())
     }
 
-    /// Leaves the socket, and its file, to another program.
-    pub(super) fn abandon(&mut self) {
-        if let ClientSource::Listening { file, .. } = &mut self.source {
-            file.take().into_iter().for_each(SocketFile::keep);
-        }
+    /// Leaves the file of the socket to another program.
+    pub(super) fn leave_file(&self) {
+        self.file().into_iter().for_each(SocketFile::leave);
+    }
+
+    /// Owns the file of the socket, which another program may have had.
+    pub(super) fn own_file(&self) {
+        // Without it there is nothing to remove in the end.
+        self.file().into_iter().for_each(|file| drop(file.own()));
     }
 
     /// Serves the one client at the other end of `stream`.
@@ -270,11 +277,16 @@ impl Socket {
         self.once
     }
 
-    /// Returns the path where it listens, if it has created the file.
+    /// Returns the path where it listens, or is going to listen, unless it was given a socket.
     pub(crate) fn path(&self) -> Option<&SocketPath> {
+        self.file().map(SocketFile::path)
+    }
+
+    fn file(&self) -> Option<&SocketFile> {
         match &self.source {
-            ClientSource::Listening { file: Some(file), .. } => Some(file.path()),
-            _ => None,
+            ClientSource::Listening { file, .. } => file.as_ref(),
+            ClientSource::Awaited(file) => Some(file),
+            ClientSource::Connected(_) => None,
         }
     }
 
@@ -283,14 +295,6 @@ impl Socket {
         match &self.source {
             ClientSource::Listening { listener, .. } => Some(listener.as_fd()),
             ClientSource::Connected(_) | ClientSource::Awaited(_) => None,
-        }
-    }
-
-    /// Returns the path where it listens, or is going to listen.
-    pub(super) fn place(&self) -> Option<&Path> {
-        match &self.source {
-            ClientSource::Awaited(path) => Some(path),
-            _ => self.path().map(SocketPath::as_path),
         }
     }
 
@@ -311,7 +315,11 @@ impl Socket {
             ClientSource::Connected(stream) => {
                 return Ok(stream.take().map_or(Accepted::Closed, Accepted::Client));
             }
-            ClientSource::Awaited(_) => return Ok(Accepted::Closed),
+            ClientSource::Awaited(file) => {
+                let path = file.path().as_path().to_owned();
+                let source = io::Error::other("no other program has handed this socket over");
+                return Err(Error::Socket { path, source });
+            }
             ClientSource::Listening { listener, .. } => listener,
         };
         match listener.accept() {

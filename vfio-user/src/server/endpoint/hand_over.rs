@@ -27,7 +27,7 @@ const CHECK: Duration = Duration::from_millis(5);
 impl Endpoint {
     /// Returns the names by which the other program knows the device.
     pub(in crate::server) fn device_name(&self) -> DeviceName {
-        let socket = self.socket.place().map(|path| path.display().to_string());
+        let socket = self.socket.path().map(|path| path.as_path().display().to_string());
         DeviceName { name: self.function.name().to_owned(), socket: socket.unwrap_or_default() }
     }
 
@@ -142,8 +142,9 @@ impl Endpoint {
         }))
     }
 
-    /// Keeps a shutdown from reaching the clients.
+    /// Keeps a shutdown from reaching the clients, and a signal from removing the socket's file.
     pub(in crate::server) fn unguard(&mut self) {
+        self.socket.leave_file();
         self.session.iter_mut().for_each(Session::unguard);
         self.arrivals.unguard();
     }
@@ -179,7 +180,6 @@ impl Endpoint {
         }
         self.arrivals.abandon(poller);
         self.registrations.leave(poller, self.socket.listener());
-        self.socket.abandon();
         self.function.interrupts().disconnect();
         // A worker that the client wakes must not find its memory again.
         self.function.dma().end_session();
@@ -189,8 +189,9 @@ impl Endpoint {
         }
     }
 
-    /// Owns the clients, and gives them a turn.
+    /// Owns the socket's file and the clients, and gives them a turn.
     fn own(&mut self, shutdown: &Shutdown) {
+        self.socket.own_file();
         self.session.iter_mut().for_each(|session| session.start(shutdown));
         self.arrivals.start(shutdown);
         self.ready |= Ready::SOCKET | Ready::WAKE | Ready::ARRIVALS;

@@ -28,8 +28,9 @@ pub(in crate::server) fn adopt(
 ) -> Result<(), TakeOverError> {
     let Role::Successor(peer) = &mut take_over.role else { return Ok(()) };
     let start = Instant::now();
-    let mut watching = take(peer, endpoints, shutdown).inspect_err(|error| peer.refuse(error))?;
-    watching.own_file(&take_over.path);
+    let watching = take(peer, endpoints, shutdown).inspect_err(|error| peer.refuse(error))?;
+    // Without the file there is nothing to remove in the end.
+    let _ = take_over.file.own();
     for endpoint in endpoints.iter_mut() {
         endpoint.start(shutdown);
     }
@@ -68,7 +69,7 @@ fn unpack(
         endpoint.unpack(record, parcel)?;
     }
     let listener = UnixListener::from(parcel.owned(records.take_over)?);
-    Ok(Watching::new(listener, None)?)
+    Ok(Watching::new(listener)?)
 }
 
 /// Reports that all is loaded, and waits until the other program has left the devices to this one.

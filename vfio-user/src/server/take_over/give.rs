@@ -54,16 +54,14 @@ pub(in crate::server) fn hand_over(
     match handed {
         Ok(()) => {
             info!(took = ?start.elapsed(), "another program serves the devices from now on");
-            if let Role::Serving(watching) = std::mem::replace(&mut take_over.role, Role::Succeeded)
-            {
-                watching.leave_to_other();
-            }
+            take_over.role = Role::Succeeded;
             Attempt::Done(successor)
         }
         Err(error) => {
             for endpoint in endpoints.iter_mut() {
                 endpoint.go_on(shutdown);
             }
+            let _ = take_over.file.own();
             warn!(%error, took = ?start.elapsed(), "the devices are not handed over, and go on here");
             successor.peer.refuse(&error);
             Attempt::Failed
@@ -98,16 +96,18 @@ fn try_to(
     let until = Instant::now() + STOP;
     endpoints.iter_mut().try_for_each(|endpoint| endpoint.stop(until))?;
     let mut parcel = Packing::default();
-    let take_over = parcel.add(watching.listener()?);
+    let listener = parcel.add(watching.listener()?);
     let devices = endpoints.iter_mut().map(|endpoint| endpoint.pack(&mut parcel));
     let devices = devices.collect::<Result<_, _>>()?;
     let peer = &mut successor.peer;
-    peer.send_parcel(&Records { take_over, devices }, &parcel)?;
+    peer.send_parcel(&Records { take_over: listener, devices }, &parcel)?;
     peer.expect::<()>(Kind::Ready)?;
-    // A shutdown of this program must not reach a client that it no longer has.
+    // A shutdown of this program must not reach clients that it no longer has, nor must a second
+    // signal remove files that are another program's.
     for endpoint in endpoints.iter_mut() {
         endpoint.unguard();
     }
+    take_over.file.leave();
     if shutdown.is_requested() {
         return Err(TakeOverError::Ending);
     }

@@ -6,13 +6,15 @@ mod successors;
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::listening;
+#[cfg(feature = "cli")]
+use crate::listening::SocketPath;
+use crate::listening::{self, SocketFile};
 use crate::parcel::FdNumber;
 use crate::server::records::DeviceRecord;
 use crate::server::registry::ThreadQueue;
@@ -48,7 +50,7 @@ use successors::Watching;
 /// ```
 #[derive(Debug)]
 pub struct TakeOver {
-    path: PathBuf,
+    file: SocketFile,
     role: Role,
     /// The connection to the other program, which ends when this is closed.
     predecessor: Option<Peer>,
@@ -81,22 +83,28 @@ impl TakeOver {
     /// Those of [`Socket::bind`]; [`Error::TakeOver`] if the other program belongs to another user.
     pub fn at(path: impl AsRef<Path>) -> Result<Self> {
         let path = std::path::absolute(path.as_ref())?;
-        let role = match UnixStream::connect(&path) {
-            Ok(stream) => Role::Successor(Peer::new(stream)?),
+        let (file, role) = match UnixStream::connect(&path) {
+            Ok(stream) => (SocketFile::of_other(&path)?, Role::Successor(Peer::new(stream)?)),
             Err(error)
                 if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) =>
             {
                 let (listener, file) = listening::listen_on(&path, Some(listening::PRIVATE))?;
-                Role::Serving(Watching::new(listener, Some(file))?)
+                (file, Role::Serving(Watching::new(listener)?))
             }
             Err(source) => return Err(Error::Socket { path, source }),
         };
-        Ok(TakeOver { path, role, predecessor: None })
+        Ok(TakeOver { file, role, predecessor: None })
     }
 
     /// Returns whether there is a program to take over from.
     pub fn has_predecessor(&self) -> bool {
         matches!(self.role, Role::Successor(_))
+    }
+
+    /// Returns the path of the socket, whose file a program removes that ends at once.
+    #[cfg(feature = "cli")]
+    pub(crate) fn file(&self) -> &SocketPath {
+        self.file.path()
     }
 
     /// Returns whether another program has taken over.

@@ -3,7 +3,6 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread;
@@ -13,7 +12,6 @@ use nix::poll::{PollFd, PollFlags};
 use tracing::{debug, warn};
 
 use crate::eventfd::EventFd;
-use crate::listening::SocketFile;
 use crate::log_throttle::LogThrottle;
 use crate::server::registry::{Command, ThreadQueue};
 use crate::server::successor::{FORMAT, Hello, Successor};
@@ -30,14 +28,13 @@ const RETRY: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Watching {
     listener: Arc<UnixListener>,
-    file: Option<SocketFile>,
     end: Arc<EventFd>,
 }
 
 impl Watching {
-    pub(super) fn new(listener: UnixListener, file: Option<SocketFile>) -> io::Result<Self> {
+    pub(super) fn new(listener: UnixListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        Ok(Watching { listener: Arc::new(listener), file, end: Arc::new(EventFd::new()?) })
+        Ok(Watching { listener: Arc::new(listener), end: Arc::new(EventFd::new()?) })
     }
 
     /// Starts the thread.
@@ -51,17 +48,6 @@ impl Watching {
     /// Returns the listening socket, for a successor.
     pub(super) fn listener(&self) -> io::Result<OwnedFd> {
         self.listener.as_fd().try_clone_to_owned()
-    }
-
-    /// Owns the file of the socket, which another program has created.
-    pub(super) fn own_file(&mut self, path: &Path) {
-        // Without it there is nothing to remove in the end.
-        self.file = SocketFile::new(path).ok();
-    }
-
-    /// Leaves the socket, and its file, to another program.
-    pub(super) fn leave_to_other(mut self) {
-        self.file.take().into_iter().for_each(SocketFile::keep);
     }
 }
 

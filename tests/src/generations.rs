@@ -1,16 +1,18 @@
 //! Programs that take over from each other.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use vfio_user_tests::PATIENCE;
 
-/// A device program, and those that take over from it.
-pub(crate) struct Generations {
-    program: &'static str,
+use crate::PATIENCE;
+
+/// A device program, and those that take over from it. Dropping this kills the one that runs.
+#[derive(Debug)]
+pub struct Generations {
+    program: PathBuf,
     arguments: Vec<String>,
     folder: TempDir,
     running: Child,
@@ -18,43 +20,72 @@ pub(crate) struct Generations {
 
 impl Generations {
     /// Starts the first program, which listens when this returns.
-    pub(crate) fn start(program: &'static str, arguments: &[&str]) -> Self {
+    ///
+    /// # Panics
+    ///
+    /// If it does not listen in time.
+    pub fn start(program: impl AsRef<Path>, arguments: &[&str]) -> Self {
+        Self::start_under(Command::new(program.as_ref()), program, arguments)
+    }
+
+    /// As [`start`](Self::start), with a command for the first program, which gets its options.
+    ///
+    /// # Panics
+    ///
+    /// If it does not listen in time.
+    pub fn start_under(mut first: Command, program: impl AsRef<Path>, arguments: &[&str]) -> Self {
+        let program = program.as_ref().to_owned();
         let folder = tempfile::tempdir().unwrap();
         let mut all: Vec<_> = arguments.iter().map(ToString::to_string).collect();
         all.push(format!("--socket-path={}", folder.path().join("device.sock").display()));
         all.push(format!("--take-over={}", folder.path().join("upgrade.sock").display()));
-        let running = spawn(program, &all);
+        let running = spawn(&mut first, &all);
         let generations = Generations { program, arguments: all, folder, running };
         for path in [generations.socket(), generations.upgrade_socket()] {
-            wait_for(|| {
-                thread::sleep(Duration::from_millis(1));
-                path.exists().then_some(())
-            });
+            wait_for(|| path.exists().then_some(()));
         }
         generations
     }
 
-    pub(crate) fn socket(&self) -> PathBuf {
+    /// Returns the path of the device's socket.
+    pub fn socket(&self) -> PathBuf {
         self.folder.path().join("device.sock")
     }
 
     /// Returns the path of the socket at which successors ask.
-    pub(crate) fn upgrade_socket(&self) -> PathBuf {
+    pub fn upgrade_socket(&self) -> PathBuf {
         self.folder.path().join("upgrade.sock")
     }
 
+    /// Returns the program that runs, as far as this knows.
+    pub fn running(&mut self) -> &mut Child {
+        &mut self.running
+    }
+
     /// Starts another program with the same options.
-    pub(crate) fn spawn(&self) -> Child {
-        spawn(self.program, &self.arguments)
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    pub fn spawn(&self) -> Child {
+        spawn(&mut Command::new(&self.program), &self.arguments)
     }
 
     /// Starts another program, and waits until it has taken over.
-    pub(crate) fn upgrade(&mut self) {
-        self.upgrade_while(|| thread::sleep(Duration::from_micros(200)));
+    ///
+    /// # Panics
+    ///
+    /// If it has not in time, or the one before fails.
+    pub fn upgrade(&mut self) {
+        self.upgrade_while(|| {});
     }
 
     /// As [`upgrade`](Self::upgrade), and works meanwhile.
-    pub(crate) fn upgrade_while(&mut self, mut work: impl FnMut()) {
+    ///
+    /// # Panics
+    ///
+    /// As [`upgrade`](Self::upgrade).
+    pub fn upgrade_while(&mut self, mut work: impl FnMut()) {
         let mut successor = self.spawn();
         let mut refused = 0;
         let status = wait_for(|| {
@@ -71,7 +102,11 @@ impl Generations {
     }
 
     /// Waits until the program has ended as one does that was succeeded.
-    pub(crate) fn expect_end(&mut self) {
+    ///
+    /// # Panics
+    ///
+    /// If it does not end in time, or fails.
+    pub fn expect_end(&mut self) {
         let status = wait_for(|| self.running.try_wait().unwrap());
         assert!(status.success(), "{status}");
     }
@@ -84,18 +119,22 @@ impl Drop for Generations {
     }
 }
 
-fn spawn(program: &str, arguments: &[String]) -> Child {
-    Command::new(program).args(arguments).stdin(Stdio::null()).spawn().unwrap()
+fn spawn(command: &mut Command, arguments: &[String]) -> Child {
+    command.args(arguments).stdin(Stdio::null()).spawn().unwrap()
 }
 
 /// Waits until there is a result.
-fn wait_for<T>(mut check: impl FnMut() -> Option<T>) -> T {
+///
+/// # Panics
+///
+/// If there is none in time.
+pub fn wait_for<T>(mut check: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + 3 * PATIENCE;
     loop {
         if let Some(result) = check() {
             return result;
         }
         assert!(Instant::now() < deadline, "not in time");
-        thread::yield_now();
+        thread::sleep(Duration::from_micros(200));
     }
 }
