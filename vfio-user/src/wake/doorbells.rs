@@ -73,22 +73,28 @@ impl Doorbells {
         index: usize,
         set: &Arc<EpollSet>,
     ) -> io::Result<OwnedFd> {
-        let mut doorbells =
-            self.all.iter_mut().enumerate().filter(|(_, doorbell)| doorbell.bar == bar);
-        let (token, doorbell) = doorbells.nth(index).ok_or(io::ErrorKind::NotFound)?;
-        if let Some(bell) = &doorbell.bell {
-            return Ok(bell.eventfd.try_clone()?.into());
+        let mut of_bar = (0..).zip(&self.all).filter(|(_, doorbell)| doorbell.bar == bar);
+        let (number, doorbell) = of_bar.nth(index).ok_or(io::ErrorKind::NotFound)?;
+        if let Some(eventfd) = doorbell.eventfd() {
+            return Ok(eventfd.try_clone()?.into());
         }
-        let token = u32::try_from(token).map_err(|_| io::ErrorKind::NotFound)?;
-        let bell = Bell::new(Arc::clone(set), WakeSource::Doorbell(token))?;
-        let shared = bell.eventfd.try_clone()?.into();
+        let eventfd = EventFd::new()?;
+        let shared = eventfd.try_clone()?.into();
+        self.connect(number, eventfd, set)?;
+        Ok(shared)
+    }
+
+    /// Waits for the eventfd of a doorbell, by `set` or by the worker that has taken it.
+    fn connect(&mut self, number: u32, eventfd: EventFd, set: &Arc<EpollSet>) -> io::Result<()> {
+        let doorbell = &mut self.all[number as usize];
+        let bell = Bell::new(eventfd, Arc::clone(set), WakeSource::Doorbell(number))?;
         doorbell.bell = Some(bell);
         // If the worker cannot wait for it, the device's thread does.
         if let Some(worker) = doorbell.worker.take().and_then(|worker| worker.upgrade()) {
             let _ = doorbell.hand_over(&worker);
         }
         self.count();
-        Ok(shared)
+        Ok(())
     }
 
     /// Returns the eventfds that the client has, with their doorbells.
@@ -113,18 +119,9 @@ impl Doorbells {
             let Doorbell { offset: at, value: matched, .. } = doorbell.shown;
             (doorbell.bar, at, matched) == (bar, offset, value)
         };
-        let index = self.all.iter().position(is_it).ok_or(io::ErrorKind::NotFound)?;
-        let token = u32::try_from(index).map_err(|_| io::ErrorKind::NotFound)?;
-        let token = WakeSource::Doorbell(token);
-        set.add(eventfd.as_fd(), EpollFlags::EPOLLIN, token)?;
-        let doorbell = &mut self.all[index];
-        doorbell.bell = Some(Bell { eventfd, set: Arc::clone(set), token });
-        // If the worker cannot wait for it, the device's thread does.
-        if let Some(worker) = doorbell.worker.take().and_then(|worker| worker.upgrade()) {
-            let _ = doorbell.hand_over(&worker);
-        }
-        self.count();
-        Ok(())
+        let found = (0..).zip(&self.all).find(|(_, doorbell)| is_it(doorbell));
+        let (number, _) = found.ok_or(io::ErrorKind::NotFound)?;
+        self.connect(number, eventfd, set)
     }
 
     /// Makes signals of the doorbell at `offset` of a BAR wake a worker instead of the device's
@@ -223,8 +220,7 @@ impl ServedDoorbell {
 }
 
 impl Bell {
-    fn new(set: Arc<EpollSet>, token: WakeSource) -> io::Result<Self> {
-        let eventfd = EventFd::new()?;
+    fn new(eventfd: EventFd, set: Arc<EpollSet>, token: WakeSource) -> io::Result<Self> {
         set.add(eventfd.as_fd(), EpollFlags::EPOLLIN, token)?;
         Ok(Bell { eventfd, set, token })
     }
