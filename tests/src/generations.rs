@@ -68,7 +68,23 @@ impl Generations {
     ///
     /// If it cannot be started.
     pub fn spawn(&self) -> Child {
-        spawn(&mut Command::new(&self.program), &self.arguments)
+        self.command().stdin(Stdio::null()).spawn().unwrap()
+    }
+
+    /// Returns the command of another program with the same options.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments);
+        command
+    }
+
+    /// Adds an option for the programs that follow, or removes it if it is there.
+    pub fn toggle(&mut self, option: &str) {
+        let before = self.arguments.len();
+        self.arguments.retain(|argument| argument != option);
+        if self.arguments.len() == before {
+            self.arguments.push(option.to_owned());
+        }
     }
 
     /// Starts another program, and waits until it has taken over.

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use vfio_user::client::{AttachOptions, Client, PciView};
 use vfio_user::function::{Function, PciFunction};
 use vfio_user::record::Recorded;
-use vfio_user::{Error, PciDevice, Result, Server};
+use vfio_user::{Error, PciDevice, Result, Server, ServerEnd};
 
 use crate::PATIENCE;
 
@@ -19,7 +19,7 @@ use crate::PATIENCE;
 pub fn record<D: PciDevice>(device: D, path: &Path, drive: impl FnOnce(&PciView)) {
     let (ours, theirs) = UnixStream::pair().expect("sockets");
     let path = path.to_owned();
-    let server: JoinHandle<Result<()>> = thread::spawn(move || {
+    let server: JoinHandle<Result<ServerEnd>> = thread::spawn(move || {
         let recorded = Recorded::new(PciFunction::new(device)?, path)?;
         let mut function: Option<Box<dyn Function>> = Some(Box::new(recorded));
         // The recording of a device that panics ends with the panic.

@@ -25,14 +25,14 @@ pub struct Running {
 
 impl Running {
     /// Runs `serve` on a server, in a thread.
-    pub fn start(
+    pub fn start<T>(
         server: Server,
-        serve: impl FnOnce(Server) -> Result<()> + Send + 'static,
+        serve: impl FnOnce(Server) -> Result<T> + Send + 'static,
     ) -> Self {
         let shutdown = server.shutdown_handle();
         let (send, done) = sync_channel(1);
         let thread = thread::spawn(move || {
-            let _ = send.send(serve(server));
+            let _ = send.send(serve(server).map(drop));
         });
         Running { shutdown, done, thread: Some(thread), path: None, dir: None }
     }

@@ -131,7 +131,7 @@ fn start(
         };
         // The receiver waits for this.
         let _ = sender.send(Ok((server.handle(), server.shutdown_handle())));
-        server.run()
+        server.run().map(drop)
     })?;
     let (handle, shutdown) = receiver.recv().map_err(|_| Error::Ended)??;
     handle.add_function(socket, factory)?;

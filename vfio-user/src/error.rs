@@ -157,8 +157,9 @@ pub enum Error {
     /// deserializes.
     #[error("a new device cannot be saved: {0}")]
     Unsavable(crate::migration::StateError),
-    /// The devices of another program cannot be taken over; that program continues with them.
-    #[error("the devices are not taken over, the other program continues with them")]
+    /// The devices of another program cannot be taken over; that program continues with them,
+    /// unless it has ended.
+    #[error("the devices of the other program are not taken over")]
     TakeOver(#[source] Box<crate::take_over::TakeOverError>),
     /// The device author's code failed.
     #[error(transparent)]

@@ -209,7 +209,7 @@ pub use log_throttle::LogThrottle;
 pub use model::{ResetKind, Virtual};
 /// Types in the private state of a device derive its `Serialize` and `Deserialize`.
 pub use serde;
-pub use server::{Handle, ServedId, Server, Shutdown, Socket, TakeOver};
+pub use server::{Handle, ServedId, Server, ServerEnd, Shutdown, Socket, TakeOver};
 pub use shared::{Atomic, Shared, SharedError, SharedFileError};
 pub use take_over::TakeOverError;
 pub use transport::FramingError;

@@ -54,7 +54,8 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     if let Some(socket) = &arguments.serve {
-        return Server::bind(socket)?.once().serve(small::Derived::default);
+        Server::bind(socket)?.once().serve(small::Derived::default)?;
+        return Ok(());
     }
     let programs = Programs::build()?;
     let mut libraries = vec![("this library", programs.path("lib"))];

@@ -145,8 +145,9 @@ fn main() -> vfio_user::Result<()> {
     let server = Server::bind(path)?.once().spin(Duration::from_secs(spin));
     println!("listening");
     match &*device {
-        "watch" => server.serve(Watcher::default),
-        "work" => server.serve(Worked::default),
-        _ => server.serve(Traced::default),
-    }
+        "watch" => server.serve(Watcher::default)?,
+        "work" => server.serve(Worked::default)?,
+        _ => server.serve(Traced::default)?,
+    };
+    Ok(())
 }

@@ -446,10 +446,10 @@ fn a_socket_without_a_device_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let bound = |name: &str| Server::bind(dir.path().join(name)).unwrap();
     let outcomes = [
-        bound("1").run().map(|()| false),
-        bound("2").run_on(2).map(|()| false),
+        bound("1").run().map(|_| false),
+        bound("2").run_on(2).map(|_| false),
         bound("3").process(),
-        Server::from_stream(UnixStream::pair().unwrap().0).unwrap().run().map(|()| false),
+        Server::from_stream(UnixStream::pair().unwrap().0).unwrap().run().map(|_| false),
     ];
     for outcome in outcomes {
         assert!(matches!(outcome, Err(Error::NoDevice)), "{outcome:?}");

@@ -29,7 +29,7 @@ pub(super) struct Access {
     /// Take the devices of the running program that has this socket over, with their clients, and
     /// serve them in its place. If there is no such program, create the socket, for the next one
     #[arg(long, value_name = "SOCKET", requires = "socket_path")]
-    #[arg(conflicts_with_all = ["paths", "record", "sandbox", "describe", "replay"])]
+    #[arg(conflicts_with_all = ["record", "describe", "replay"])]
     take_over: Option<PathBuf>,
 }
 
@@ -55,12 +55,11 @@ impl Access {
     ///
     /// Those of [`Socket::bind`].
     pub(super) fn bind(&self, path: &Path, take_over: Option<&TakeOver>) -> Result<Socket> {
-        if let Some(other) = take_over.filter(|other| other.has_predecessor()) {
-            return other.bind(path);
-        }
-        match self.socket_mode {
-            Some(mode) => Socket::bind_with_mode(path, mode),
-            None => Socket::bind(path),
+        match (take_over, self.socket_mode) {
+            (Some(other), Some(mode)) => other.bind_with_mode(path, mode),
+            (Some(other), None) => other.bind(path),
+            (None, Some(mode)) => Socket::bind_with_mode(path, mode),
+            (None, None) => Socket::bind(path),
         }
     }
 

@@ -215,7 +215,7 @@ impl<D: PciDevice, F: FnMut(usize) -> D> DeviceType for Of<D, F> {
     fn create(&mut self, number: usize, files: Files<'_>) -> Result<Created> {
         let mut function = PciFunction::new((self.factory)(number))?;
         match files.state {
-            Some(path) if files.is_taken_over => function.keep_state_of_predecessor(path.into()),
+            Some(path) if files.is_taken_over => function.keep_state_of_predecessor(path),
             Some(path) => function.keep_state(path)?,
             None => {}
         }

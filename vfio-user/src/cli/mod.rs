@@ -2,6 +2,7 @@
 //! specification.
 
 mod access;
+mod construction;
 mod devices;
 mod error;
 mod monitors;
@@ -12,20 +13,18 @@ mod sockets;
 mod systemd;
 
 use std::io::{self, IsTerminal, Write};
-use std::mem;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use access::Access;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use construction::Construction;
 pub use devices::Devices;
-use devices::Files;
 pub use error::OptionsError;
 use monitors::Monitors;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use recordings::{RecordOnce, Recordings};
+use recordings::Recordings;
 use sandbox::Sandbox;
-use signals::Burndowns;
 use sockets::{InheritedFd, Place};
 use tracing::{Level, debug};
 
@@ -33,7 +32,7 @@ use crate::describe;
 use crate::device::PciDevice;
 use crate::error::Result;
 use crate::model::Descriptor;
-use crate::server::{Server, Socket, TakeOver};
+use crate::server::{Server, ServerEnd, Socket, TakeOver};
 
 /// Runs a device program: parses the [`Options`] and serves the devices that `factory` constructs,
 /// one for each socket.
@@ -174,7 +173,8 @@ impl Options {
     /// one's client. Logs go to standard error, with the name and the socket of the device; so
     /// does, on SIGUSR1, what guests have accessed without a model
     /// ([`Burndown`](crate::function::Burndown)). Call it before other threads start: they inherit
-    /// the blocking of these signals.
+    /// the blocking of these signals. It returns as well when another program has taken the devices
+    /// over; a device learns that from [`Device::saved`](crate::Device::saved).
     ///
     /// # Errors
     ///
@@ -212,52 +212,54 @@ impl Options {
         if let Some(code) = self.recordings.replay(&mut devices) {
             std::process::exit(code);
         }
-        let is_activated = self.access.is_activated();
-        let passed = is_activated.then(|| systemd::passed_sockets(&devices)).transpose()?;
-        let fds = passed.as_deref().unwrap_or(&self.fd);
+        self.serve(devices)?;
+        Ok(())
+    }
+
+    fn serve(&self, devices: Devices<'_>) -> Result<ServerEnd> {
         let take_over = self.access.take_over()?;
         let is_successor = take_over.as_ref().is_some_and(TakeOver::has_predecessor);
-        let mut opened = sockets::open(
-            &self.socket_path,
-            fds,
-            &self.state,
-            &self.access,
-            take_over.as_ref(),
-            &devices,
-        )?;
-        self.recordings.assign(&mut opened)?;
-        let opened = self.monitors.watch(opened)?;
-        let (places, sockets): (Vec<Place>, Vec<Socket>) =
-            opened.into_iter().map(|(place, socket)| (place, self.set_up(socket))).unzip();
+        let (places, sockets): (Vec<_>, Vec<_>) =
+            self.open(&devices, take_over.as_ref())?.into_iter().unzip();
         let mut files: Vec<_> = places.iter().flat_map(|place| place.files.clone()).collect();
         files.extend(take_over.as_ref().map(|other| other.file().clone()));
-        let server = Server::new()?.spin(Duration::from_micros(self.spin.into()));
-        let server = match take_over {
-            Some(take_over) => server.take_over(take_over),
-            None => server,
-        };
-        let burndowns = Burndowns::new(places.iter().map(|place| place.label.clone()));
-        let confinement = self.sandbox.prepare(&places)?;
-        let shutdown = server.shutdown_handle();
-        signals::handle(shutdown, files, burndowns.clone(), confinement.of_thread()?)?;
-        let recordings = RecordOnce::default();
-        // A device that replaces one after a panic has the state of its file.
-        let mut are_taken_over = vec![is_successor; places.len()];
-        let mut create = |index: usize| {
-            let (place, is_taken_over) = (&places[index], mem::take(&mut are_taken_over[index]));
-            let recording = recordings.take(index, place);
-            let files = Files { state: place.state.as_deref(), is_taken_over, recording };
-            let (function, burndown) = devices.get(place.of).create(place.number, files)?;
-            burndowns.set(index, burndown);
-            Ok(function)
-        };
-        // First the devices, which may open files, and the connection to the service manager.
-        let created = (0..places.len()).map(&mut create).collect::<Result<Vec<_>>>()?;
-        let mut created = created.into_iter();
+        let confinement = self.sandbox.prepare(&places, &files)?;
+        let server = self.server(take_over)?;
+        let mut construction = Construction::new(devices, places, is_successor);
+        let burndowns = construction.burndowns().clone();
+        signals::handle(server.shutdown_handle(), files, burndowns, confinement.of_thread()?)?;
+        // First the devices, which may open files, and the connection to the service manager. A
+        // program that takes over is confined before, so that a failure leaves the other one as it
+        // is.
+        let mut created = construction.create_all()?.into_iter();
         let readiness = systemd::Readiness::connect();
         confinement.enter()?;
-        let next = |index| created.next().map_or_else(|| create(index), Ok);
+        let next = |index| created.next().map_or_else(|| construction.create(index), Ok);
         server.serve_each(sockets, next, || readiness.report(is_successor))
+    }
+
+    /// Opens the sockets of all devices, with their monitors.
+    fn open(
+        &self,
+        devices: &Devices<'_>,
+        take_over: Option<&TakeOver>,
+    ) -> Result<Vec<(Place, Socket)>> {
+        let is_activated = self.access.is_activated();
+        let passed = is_activated.then(|| systemd::passed_sockets(devices)).transpose()?;
+        let fds = passed.as_deref().unwrap_or(&self.fd);
+        let mut opened =
+            sockets::open(&self.socket_path, fds, &self.state, &self.access, take_over, devices)?;
+        self.recordings.assign(&mut opened)?;
+        let opened = self.monitors.watch(opened, take_over)?;
+        Ok(opened.into_iter().map(|(place, socket)| (place, self.set_up(socket))).collect())
+    }
+
+    fn server(&self, take_over: Option<TakeOver>) -> Result<Server> {
+        let server = Server::new()?.spin(Duration::from_micros(self.spin.into()));
+        Ok(match take_over {
+            Some(take_over) => server.take_over(take_over),
+            None => server,
+        })
     }
 
     /// Sets the options of a socket.

@@ -8,7 +8,7 @@ use super::error::OptionsError;
 use super::sockets::Place;
 use crate::error::Result;
 use crate::monitor::Monitor;
-use crate::server::Socket;
+use crate::server::{Socket, TakeOver};
 
 // Help texts are comments; clap would print one here as that of a whole program.
 #[derive(Debug, Args)]
@@ -30,7 +30,11 @@ impl Monitors {
     /// # Errors
     ///
     /// If there are not as many as sockets, or the socket of one cannot be used.
-    pub(super) fn watch(&self, opened: Vec<(Place, Socket)>) -> Result<Vec<(Place, Socket)>> {
+    pub(super) fn watch(
+        &self,
+        opened: Vec<(Place, Socket)>,
+        take_over: Option<&TakeOver>,
+    ) -> Result<Vec<(Place, Socket)>> {
         if self.paths.is_empty() {
             return Ok(opened);
         }
@@ -39,15 +43,18 @@ impl Monitors {
             return Err(OptionsError::Monitors { monitors, sockets }.into());
         }
         let watched = opened.into_iter().zip(&self.paths).map(|((mut place, socket), path)| {
-            let monitor = self.bind(path)?;
-            place.files.push(monitor.file().clone());
+            let monitor = self.bind(path, take_over)?;
+            place.files.push(monitor.file().path().clone());
             Ok((place, socket.monitor(monitor)))
         });
         watched.collect()
     }
 
-    fn bind(&self, path: &Path) -> Result<Monitor> {
-        let monitor = Monitor::bind(path)?;
+    fn bind(&self, path: &Path, take_over: Option<&TakeOver>) -> Result<Monitor> {
+        let monitor = match take_over {
+            Some(other) => other.bind_monitor(path)?,
+            None => Monitor::bind(path)?,
+        };
         Ok(if self.allows_pokes { monitor.allow_pokes() } else { monitor })
     }
 }

@@ -109,7 +109,8 @@ pub trait Device: Sized {
         let _ = cx;
     }
 
-    /// Runs when the client has read all of the state of this device, which has stopped.
+    /// Runs when the client has read all of the state of this device, which has stopped, and when
+    /// another program has [taken the device over](crate::TakeOver).
     ///
     /// Another device may run with the state from now on. This device runs again only after
     /// [`resume`](Self::resume).

@@ -52,6 +52,7 @@ mod watcher;
 mod wire;
 
 use std::fmt;
+use std::io;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -69,9 +70,7 @@ pub use wire::{
     Refused, Reply, Request, RunningHook, UnmodelledPlace, VERSION, Vector,
 };
 
-use crate::error::Result;
-#[cfg(feature = "cli")]
-use crate::listening::SocketPath;
+use crate::error::{Error, Result};
 use crate::listening::{self, SocketFile};
 use desk::Asker;
 use replies::{Observed, Replies};
@@ -81,8 +80,10 @@ use watcher::Watcher;
 /// [`Socket::monitor`](crate::Socket::monitor).
 #[derive(Debug)]
 pub struct Monitor {
-    /// Until the thread has it.
-    listener: Option<UnixListener>,
+    /// `None` while another program has it.
+    listener: Option<Arc<UnixListener>>,
+    /// Whether its thread was started.
+    is_running: bool,
     file: SocketFile,
     desk: Arc<Desk>,
     device: Arc<Mutex<Option<Observed>>>,
@@ -99,8 +100,26 @@ impl Monitor {
     /// descriptors.
     pub fn bind(path: impl AsRef<Path>) -> Result<Self> {
         let (listener, file) = listening::listen_on(path.as_ref(), Some(listening::PRIVATE))?;
+        Self::new(Some(Arc::new(listener)), file)
+    }
+
+    /// Listens on a path as [`bind`](Self::bind), or waits for the socket of the program that
+    /// listens there.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`bind`](Self::bind) but [`SocketInUse`](Error::SocketInUse).
+    pub(crate) fn bind_or_await(path: &Path) -> Result<Self> {
+        match Self::bind(path) {
+            Err(Error::SocketInUse(_)) => Self::new(None, SocketFile::of_other(path)?),
+            bound => bound,
+        }
+    }
+
+    fn new(listener: Option<Arc<UnixListener>>, file: SocketFile) -> Result<Self> {
         Ok(Monitor {
-            listener: Some(listener),
+            listener,
+            is_running: false,
             file,
             desk: Arc::new(Desk::new()?),
             device: Arc::default(),
@@ -121,17 +140,32 @@ impl Monitor {
         self.file.path().as_path()
     }
 
-    /// Returns the file, which a program removes that ends at once.
-    #[cfg(feature = "cli")]
-    pub(crate) fn file(&self) -> &SocketPath {
-        self.file.path()
+    /// Returns the file, which is removed when this is dropped.
+    pub(crate) fn file(&self) -> &SocketFile {
+        &self.file
+    }
+
+    /// Returns its socket, unless another program still has it.
+    pub(crate) fn listener(&self) -> Option<&Arc<UnixListener>> {
+        self.listener.as_ref()
+    }
+
+    /// Listens at the socket of another program, once it [starts](Self::start).
+    ///
+    /// # Errors
+    ///
+    /// If the socket cannot be made non-blocking.
+    pub(crate) fn adopt(&mut self, listener: UnixListener) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        self.listener = Some(Arc::new(listener));
+        Ok(())
     }
 
     pub(crate) fn desk(&self) -> &Desk {
         &self.desk
     }
 
-    /// Looks at this device from now on; at none if there is no observer. Starts the thread.
+    /// Looks at this device from now on; at none if there is no observer.
     pub(crate) fn attach(
         &mut self,
         observer: Option<Arc<Observer>>,
@@ -139,7 +173,13 @@ impl Monitor {
     ) {
         let device = observer.map(|observer| Observed { observer, hook });
         *self.device.lock().unwrap_or_else(PoisonError::into_inner) = device;
-        let Some(listener) = self.listener.take() else { return };
+        self.start();
+    }
+
+    /// Starts the thread, if it has a socket.
+    pub(crate) fn start(&mut self) {
+        let Some(listener) = self.listener.clone().filter(|_| !self.is_running) else { return };
+        self.is_running = true;
         let replies = Replies {
             device: Arc::clone(&self.device),
             asker: Asker::new(Arc::clone(&self.desk)),

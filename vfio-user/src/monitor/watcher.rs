@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags};
@@ -23,13 +24,13 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The monitor's thread.
 #[derive(Debug)]
 pub(super) struct Watcher {
-    listener: UnixListener,
+    listener: Arc<UnixListener>,
     peers: Vec<Peer>,
     replies: Replies,
 }
 
 impl Watcher {
-    pub(super) fn new(listener: UnixListener, replies: Replies) -> Self {
+    pub(super) fn new(listener: Arc<UnixListener>, replies: Replies) -> Self {
         Watcher { listener, peers: Vec::new(), replies }
     }
 

@@ -4,9 +4,11 @@ mod arrivals;
 mod budget;
 mod buffers;
 mod deferred;
+mod end;
 mod endpoint;
 mod error;
 mod event_log;
+mod foreign_loop;
 mod guard;
 mod handlers;
 mod negotiated;
@@ -20,6 +22,7 @@ mod request;
 mod reverse_requests;
 mod schedule;
 mod served_id;
+mod serving;
 mod session;
 mod shutdown;
 mod slack;
@@ -30,21 +33,19 @@ mod take_over;
 mod twin;
 mod watchdog;
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use crate::device::PciDevice;
 use crate::error::{Error, Result};
-use crate::function::{Function, PciFunction};
+use crate::function::Function;
 use crate::limits::Limits;
 use crate::monitor::Monitor;
-use crate::take_over::TakeOverError;
-use endpoint::Endpoint;
-use reactor::{Own, Reactor};
+pub use end::ServerEnd;
+use reactor::Reactor;
 pub use registry::Handle;
 use registry::Registry;
 pub use served_id::ServedId;
@@ -255,8 +256,8 @@ impl Server {
     }
 
     /// Takes the devices of another program over, if one runs, and hands them over to the next one
-    /// later. Both have the same devices, in the order in which they were added. The server returns
-    /// when its successor serves them.
+    /// later. Both have the same devices, in the order in which they were added. When its successor
+    /// serves them, the server returns [`ServerEnd::HandedOver`].
     ///
     /// The devices are served on one thread: [`run_on`](Self::run_on) refuses more. A request of a
     /// client costs one more system call.
@@ -274,62 +275,6 @@ impl Server {
     /// Returns a handle by which other threads, and hooks, add devices and remove them.
     pub fn handle(&self) -> Handle {
         Handle::new(&self.registry)
-    }
-
-    /// Serves the device that `factory` creates until [`Shutdown::shutdown`] is called. Over a
-    /// given stream, or with [`once`](Self::once), it returns when the client has left. Devices
-    /// that were [added](Self::add) are served as well.
-    ///
-    /// `factory` runs again after a panic in a hook: the panic ends the client's session, and the
-    /// next client gets a new device.
-    ///
-    /// # Errors
-    ///
-    /// The reason why the device cannot be served, or why the socket cannot accept clients;
-    /// [`NoSocket`](Error::NoSocket) if the server has no socket of its own. Errors of a client are
-    /// only logged.
-    pub fn serve<D: PciDevice>(self, mut factory: impl FnMut() -> D) -> Result<()> {
-        self.serve_functions(move || Ok(Box::new(PciFunction::new(factory())?)))
-    }
-
-    /// As [`serve`](Self::serve), for a function that is not derived.
-    ///
-    /// # Errors
-    ///
-    /// As [`serve`](Self::serve).
-    pub fn serve_functions(
-        mut self,
-        mut factory: impl FnMut() -> Result<Box<dyn Function>>,
-    ) -> Result<()> {
-        let socket = self.socket.take().ok_or(Error::NoSocket)?;
-        self.serve_each(vec![socket], |_| factory(), || {})
-    }
-
-    /// As [`serve_functions`](Self::serve_functions), for several sockets: `factory` receives the
-    /// index of one. Unlike those of [`add_function`](Self::add_function), it need not be `Send`,
-    /// and may borrow. `on_start` runs when the devices are there.
-    ///
-    /// # Errors
-    ///
-    /// As [`serve`](Self::serve).
-    pub(crate) fn serve_each(
-        mut self,
-        sockets: Vec<Socket>,
-        mut factory: impl FnMut(usize) -> Result<Box<dyn Function>>,
-        on_start: impl FnOnce(),
-    ) -> Result<()> {
-        let mut ids = Vec::new();
-        for (index, socket) in sockets.into_iter().enumerate() {
-            let id = ServedId::next();
-            self.reactor.add(Endpoint::new(id, socket, factory(index)?, None));
-            ids.push(id);
-        }
-        self.reactor.begin()?;
-        on_start();
-        self.run_here(&mut |id| {
-            let index = ids.iter().position(|own| *own == id).ok_or(Error::NoSocket)?;
-            factory(index)
-        })
     }
 
     /// Adds a device; see [`Handle::add`].
@@ -358,52 +303,6 @@ impl Server {
         self.handle().add_function(socket, factory)
     }
 
-    /// Serves the devices that were added, on this thread, until [`Shutdown::shutdown`] is called,
-    /// or until the last device is gone and no [`Handle`] is left that could add another one.
-    ///
-    /// # Errors
-    ///
-    /// The first error that ended a device. The other devices were served until the end.
-    /// [`NoDevice`](Error::NoDevice) if the server was created with a socket of its own, which
-    /// needs [`serve`](Self::serve); [`NoSocket`](Error::NoSocket) if it was not, and an option of
-    /// a socket was set, such as [`once`](Self::once).
-    pub fn run(self) -> Result<()> {
-        self.check()?;
-        self.run_here(&mut |_| Err(Error::NoSocket))
-    }
-
-    /// Serves as [`run`](Self::run), on `threads` threads including this one. Devices are
-    /// distributed over them; each stays on its thread.
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](Self::run), and the reason why a thread cannot be started.
-    pub fn run_on(self, threads: usize) -> Result<()> {
-        self.check()?;
-        if threads > 1 && self.reactor.has_take_over() {
-            return Err(TakeOverError::SeveralThreads.into());
-        }
-        let others: Vec<Reactor> =
-            (1..threads).map(|_| Reactor::new(&self.shutdown)).collect::<Result<_>>()?;
-        for other in &others {
-            self.registry.extend(other.queue());
-        }
-        self.registry.spread();
-        thread::scope(|scope| {
-            let mut running = Vec::new();
-            for mut reactor in others {
-                reactor.follow(&self.registry, 0);
-                reactor.spin(self.spin);
-                let thread = thread::Builder::new().name("vfio-user".to_owned());
-                let run = move || reactor.run(&mut |_| Err(Error::NoSocket));
-                running.push(thread.spawn_scoped(scope, run)?);
-            }
-            let here = self.run();
-            let there = running.into_iter().map(|thread| thread.join().unwrap_or(Ok(())));
-            there.fold(here, Result::and)
-        })
-    }
-
     /// Sets an option of its own socket.
     fn set(mut self, set: impl FnOnce(Socket) -> Socket) -> Self {
         self.has_unused_option |= self.socket.is_none();
@@ -418,60 +317,5 @@ impl Server {
             None if self.has_unused_option => Err(Error::NoSocket),
             None => Ok(()),
         }
-    }
-
-    fn run_here(self, own: &mut Own<'_>) -> Result<()> {
-        let Server { mut reactor, registry, .. } = self;
-        reactor.follow(&registry, 0);
-        drop(registry);
-        reactor.run(own)
-    }
-
-    /// Returns a descriptor that is readable while there is work, for a foreign event loop:
-    /// `poll(2)` it, or add it to an epoll set, level-triggered.
-    pub fn poll_fd(&self) -> BorrowedFd<'_> {
-        self.reactor.poll_fd()
-    }
-
-    /// Does the current work of the devices that were added, without waiting for a client, for the
-    /// rest of a message, or for room in a socket. Returns whether there is, or can be, a device
-    /// left to serve.
-    ///
-    /// Call it once at the start, and then whenever [`poll_fd`](Self::poll_fd) is readable. One
-    /// call is one turn for each device that has work.
-    ///
-    /// The first call starts a thread that logs hooks which do not return for a second; it ends
-    /// with the server. All servers on one thread share it.
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](Self::run).
-    pub fn process(&mut self) -> Result<bool> {
-        self.check()?;
-        self.reactor.process(&mut |_| Err(Error::NoSocket))
-    }
-
-    /// As [`process`](Self::process), but waits until there is work: one step of
-    /// [`run`](Self::run), for a loop that does something of its own between two steps. It may
-    /// return without having done anything, for example after a signal, and does not return while a
-    /// single client keeps its device busy.
-    ///
-    /// # Errors
-    ///
-    /// As [`run`](Self::run).
-    pub fn wait_and_process(&mut self) -> Result<bool> {
-        self.check()?;
-        self.reactor.wait_and_process(&mut |_| Err(Error::NoSocket))
-    }
-
-    /// Returns whether a connection has been accepted that has not negotiated a version yet.
-    pub fn is_negotiating(&self) -> bool {
-        self.reactor.is_negotiating()
-    }
-
-    /// Returns whether the handler of a signal has ended the wait of the last
-    /// [`wait_and_process`](Self::wait_and_process).
-    pub fn is_interrupted(&self) -> bool {
-        self.reactor.is_interrupted()
     }
 }

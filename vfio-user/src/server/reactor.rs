@@ -14,6 +14,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use tracing::{error, warn};
 
 use super::buffers::Buffers;
+use super::end::ServerEnd;
 use super::endpoint::{After, Endpoint, TurnContext};
 use super::poller::{Interest, Poller, Token};
 use super::registry::{Command, Registry, ThreadQueue};
@@ -159,14 +160,23 @@ impl Reactor {
     /// # Errors
     ///
     /// The error of the system, or the first error that ended a device.
-    pub(super) fn run(mut self, own: &mut Own<'_>) -> Result<()> {
+    pub(super) fn run(mut self, own: &mut Own<'_>) -> Result<ServerEnd> {
         let _slack = TimerSlack::reduce();
         let _watchdog = Watchdog::of_this_thread()?;
         self.ensure_begun()?;
         while self.is_needed() {
             self.step(own)?;
         }
-        self.failure.take().map_or(Ok(()), Err)
+        self.failure.take().map_or_else(|| Ok(self.end()), Err)
+    }
+
+    /// Returns how it has ended, once no device is left.
+    pub(super) fn end(&self) -> ServerEnd {
+        if self.take_over.as_ref().is_some_and(TakeOver::is_succeeded) {
+            ServerEnd::HandedOver
+        } else {
+            ServerEnd::Finished
+        }
     }
 
     /// Waits for work and does it.
@@ -239,8 +249,8 @@ impl Reactor {
 
     /// Returns whether there is a device, or could be one.
     fn is_needed(&self) -> bool {
-        let is_succeeded = || self.take_over.as_ref().is_some_and(TakeOver::is_succeeded);
-        let may_grow = || !self.ending && !is_succeeded() && self.can_grow();
+        let is_succeeded = self.end() == ServerEnd::HandedOver;
+        let may_grow = || !self.ending && !is_succeeded && self.can_grow();
         self.count > 0 || may_grow()
     }
 
@@ -273,7 +283,7 @@ impl Reactor {
 
     fn remove(&mut self, device: ServedId) {
         if let Some(index) = self.index_of(device) {
-            self.end(index, Ok(()));
+            self.remove_device(index, Ok(()));
         }
     }
 
@@ -322,7 +332,7 @@ impl Reactor {
             After::Nothing => {}
             After::Turn => self.again.push(index),
             After::Panicked => self.rebuild(index, own),
-            After::End(result) => self.end(index, result),
+            After::End(result) => self.remove_device(index, result),
         }
     }
 
@@ -341,7 +351,7 @@ impl Reactor {
     }
 
     /// Removes a device.
-    fn end(&mut self, index: usize, result: Result<()>) {
+    fn remove_device(&mut self, index: usize, result: Result<()>) {
         let Some(mut endpoint) = self.endpoints[index].take() else { return };
         endpoint.leave(&self.poller);
         let result = result.and(endpoint.on_removed());
@@ -390,7 +400,7 @@ impl Reactor {
 
 impl Drop for Reactor {
     fn drop(&mut self) {
-        (0..self.endpoints.len()).for_each(|index| self.end(index, Ok(())));
+        (0..self.endpoints.len()).for_each(|index| self.remove_device(index, Ok(())));
         self.queue.close();
     }
 }

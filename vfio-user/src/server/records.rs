@@ -1,5 +1,7 @@
 //! The records of devices and their clients, which a program passes to its successor.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::dma::ClientRegion;
@@ -21,12 +23,20 @@ pub(super) struct DeviceName {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct DeviceRecord {
     pub(super) listener: FdNumber,
+    pub(super) monitor: Option<MonitorRecord>,
     pub(super) function: FunctionRecord,
     /// Whether it is stopped until a client attaches.
     pub(super) is_stopped: bool,
     pub(super) client: Option<ClientRecord>,
     /// Connections that have not negotiated yet.
     pub(super) arrivals: Vec<ConnectionRecord>,
+}
+
+/// The socket of a monitor.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct MonitorRecord {
+    pub(super) path: PathBuf,
+    pub(super) listener: FdNumber,
 }
 
 /// A client, and what it has set up.

@@ -213,6 +213,22 @@ impl ThreadQueue {
         self.devices.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Closes the queue, once `leave` has left all devices to another program. No command can
+    /// arrive meanwhile, and commands that are pending prevent it: returns `false` then.
+    ///
+    /// # Errors
+    ///
+    /// That of `leave`; the queue stays open.
+    pub(super) fn close_after<E>(&self, leave: impl FnOnce() -> Result<(), E>) -> Result<bool, E> {
+        let mut commands = self.commands();
+        if commands.as_ref().is_some_and(|commands| !commands.is_empty()) {
+            return Ok(false);
+        }
+        leave()?;
+        *commands = None;
+        Ok(true)
+    }
+
     /// Closes the queue when the thread has ended: pending commands are dropped.
     pub(super) fn close(&self) {
         let rest = self.commands().take();

@@ -1,7 +1,8 @@
 //! Sources of clients.
 
+mod hand_over;
+
 use std::io;
-use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -111,40 +112,6 @@ impl Socket {
             close_queue: CloseQueue::default(),
             monitor: None,
         }
-    }
-
-    /// Waits for the listening socket of another program.
-    pub(super) fn awaited(path: &Path) -> io::Result<Self> {
-        Ok(Self::new(ClientSource::Awaited(SocketFile::of_other(path)?)))
-    }
-
-    /// Accepts clients from the socket of another program, whose file it does not own yet.
-    ///
-    /// # Errors
-    ///
-    /// If it is no listening socket.
-    pub(super) fn adopt(&mut self, listener: OwnedFd) -> io::Result<()> {
-        if !listens(&listener)? {
-            return Err(io::Error::other("the socket does not listen"));
-        }
-        self.source = match mem::replace(&mut self.source, ClientSource::Connected(None)) {
-            ClientSource::Awaited(file) => {
-                ClientSource::Listening { listener: listener.into(), file: Some(file) }
-            }
-            other => other,
-        };
-        Ok(())
-    }
-
-    /// Leaves the file of the socket to another program.
-    pub(super) fn leave_file(&self) {
-        self.file().into_iter().for_each(SocketFile::leave);
-    }
-
-    /// Owns the file of the socket, which another program may have had.
-    pub(super) fn own_file(&self) {
-        // Without it there is nothing to remove in the end.
-        self.file().into_iter().for_each(|file| drop(file.own()));
     }
 
     /// Serves the one client at the other end of `stream`.

@@ -75,6 +75,9 @@ pub enum TakeOverError {
         /// The reason.
         problem: &'static str,
     },
+    /// A [`Handle`](crate::Handle) has added, removed or disconnected a device meanwhile.
+    #[error("a handle has added, removed or disconnected a device meanwhile")]
+    Changed,
     /// The state of a device cannot be saved, or the new version of the device does not accept it.
     #[error("the state of device `{device}`: {source}")]
     State {

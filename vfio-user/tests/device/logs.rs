@@ -249,7 +249,9 @@ fn said_of_keeping(delay: u32) -> Vec<String> {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let server = thread::spawn(move || {
         let server = Server::from_stream(theirs).unwrap();
-        logged(Level::WARN, || server.serve(Keeper::default).unwrap())
+        logged(Level::WARN, || {
+            server.serve(Keeper::default).unwrap();
+        })
     });
     let client = Client::from_stream(ours, client::AttachOptions::default()).unwrap();
     let memory = page();

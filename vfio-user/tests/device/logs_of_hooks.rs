@@ -169,7 +169,8 @@ fn bar(client: &Client) -> client::ClientRegion<'_> {
 /// A server on a stream: in its own loop, or in the loop of a caller.
 fn serve(stream: UnixStream, is_foreign: bool) {
     if !is_foreign {
-        return Server::from_stream(stream).unwrap().serve(Sleeper::default).unwrap();
+        Server::from_stream(stream).unwrap().serve(Sleeper::default).unwrap();
+        return;
     }
     let mut server = Server::new().unwrap();
     server.add(Socket::from_stream(stream).unwrap(), Sleeper::default).unwrap();

@@ -19,7 +19,8 @@ pub(crate) const SERVE: &str = "--serve";
 /// Serves the device to one client, with a monitor beside the socket.
 pub(crate) fn serve(path: &Path) -> Result<()> {
     let monitor = Monitor::bind(monitor_of(path))?;
-    Ok(Server::bind(path)?.monitor(monitor).once().serve(Copier::default)?)
+    Server::bind(path)?.monitor(monitor).once().serve(Copier::default)?;
+    Ok(())
 }
 
 /// Attaches as soon as the device listens.

@@ -1,6 +1,9 @@
 //! A server takes the devices of another one over, with their clients.
 
-use std::io::{Read, Write};
+mod handles;
+mod peers;
+mod waits;
+
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -12,8 +15,8 @@ use tempfile::TempDir;
 use vfio_user::client::{AttachOptions, Client};
 use vfio_user::protocol::{IrqAction, IrqIndex, RegionIndex};
 use vfio_user::{
-    Cx, Device, Error, EventFd, PciDevice, Result, Resumed, Server, Shutdown, TakeOver,
-    TakeOverError,
+    Cx, Device, Error, EventFd, Handle, PciDevice, Result, Resumed, ServedId, Server, ServerEnd,
+    TakeOver, TakeOverError,
 };
 use vfio_user_tests::PATIENCE;
 use vfio_user_tests::nvme::Memory;
@@ -26,6 +29,9 @@ const LEVEL: u64 = 0x08;
 
 const RUNG: u64 = 0x10;
 const FILL: u64 = 0x18;
+const HOLD: u64 = 0x20;
+/// The memory that the card holds.
+const HELD: u64 = 1 << 32;
 /// Memory that clients map.
 const SHARED: u64 = 0x2000;
 
@@ -47,6 +53,9 @@ struct Card {
     /// Fills a page of the client's memory with ones.
     #[reg(0x18, on_write = Self::fill)]
     fill: u64,
+    /// Holds memory for as many milliseconds.
+    #[reg(0x20, on_write = Self::hold)]
+    hold: u32,
     resumed: u32,
 }
 
@@ -81,6 +90,14 @@ impl Card {
     fn fill(&mut self, cx: &mut Cx<'_, Self>, _: u64, iova: u64) {
         let _ = cx.dma().fill(iova, 4096, 1);
     }
+
+    fn hold(&mut self, cx: &mut Cx<'_, Self>, _: u32, time: u32) {
+        let held = cx.dma().map(HELD, 8).unwrap();
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(time.into()));
+            drop(held);
+        });
+    }
 }
 
 /// The same card, with another layout.
@@ -111,8 +128,9 @@ struct Upgrades {
 
 /// A server on a thread.
 struct Running {
-    shutdown: Shutdown,
-    thread: thread::JoinHandle<Result<()>>,
+    handle: Handle,
+    card: ServedId,
+    thread: thread::JoinHandle<Result<ServerEnd>>,
 }
 
 impl Upgrades {
@@ -147,7 +165,7 @@ impl Upgrades {
             assert!(Instant::now() < deadline, "the devices are not handed over in time");
             thread::sleep(Duration::from_millis(1));
         }
-        before.thread.join().unwrap().unwrap();
+        assert_eq!(before.thread.join().unwrap().unwrap(), ServerEnd::HandedOver);
     }
 
     /// Starts a server that cannot take over, and returns why.
@@ -157,15 +175,10 @@ impl Upgrades {
         *error
     }
 
-    /// Connects to the socket where successors ask.
-    fn successor(&self) -> Peer {
-        Peer(UnixStream::connect(self.upgrade_socket()).unwrap())
-    }
-
     fn end(self) {
         let Upgrades { folder, current } = self;
-        current.shutdown.shutdown();
-        current.thread.join().unwrap().unwrap();
+        current.handle.shutdown();
+        assert_eq!(current.thread.join().unwrap().unwrap(), ServerEnd::Finished);
         assert_eq!(folder.path().read_dir().unwrap().count(), 0, "its sockets are removed");
     }
 }
@@ -174,44 +187,10 @@ fn serve<D: PciDevice + Default>(folder: &Path) -> Running {
     let take_over = TakeOver::at(folder.join("upgrade.sock")).unwrap();
     let server = Server::new().unwrap();
     let socket = take_over.bind(folder.join("card.sock")).unwrap();
-    server.add(socket, D::default).unwrap();
-    let shutdown = server.shutdown_handle();
+    let card = server.add(socket, D::default).unwrap();
+    let handle = server.handle();
     let thread = thread::spawn(move || server.take_over(take_over).run());
-    Running { shutdown, thread }
-}
-
-/// A program that says what a test wants.
-struct Peer(UnixStream);
-
-impl Peer {
-    fn send(&mut self, kind: u16, payload: &[u8]) {
-        let size = u32::try_from(16 + payload.len()).unwrap();
-        let header = [[0, 0], kind.to_le_bytes()].concat();
-        let rest = [size.to_le_bytes(), [0; 4], [0; 4]].concat();
-        // The other end may have closed it.
-        let _ = self.0.write_all(&[&header[..], &rest, payload].concat());
-    }
-
-    fn hello(&mut self, upgrades: &Upgrades) {
-        let socket = upgrades.socket();
-        let device = format!(r#"{{"name":"card","socket":"{}"}}"#, socket.display());
-        self.send(1, format!(r#"{{"format":1,"devices":[{device}]}}"#).as_bytes());
-    }
-
-    /// Receives a message, and returns its kind; `None` at the end.
-    fn receive(&mut self) -> Option<u16> {
-        let mut header = [0; 16];
-        self.0.set_read_timeout(Some(PATIENCE)).unwrap();
-        self.0.read_exact(&mut header).ok()?;
-        let size = u32::from_le_bytes(header[4..8].try_into().unwrap());
-        self.0.read_exact(&mut vec![0; size as usize - 16]).unwrap();
-        Some(u16::from_le_bytes(header[2..4].try_into().unwrap()))
-    }
-
-    /// Receives messages up to one of this kind.
-    fn receive_until(&mut self, kind: u16) {
-        while self.receive().expect("a message") != kind {}
-    }
+    Running { handle, card, thread }
 }
 
 #[test]
@@ -326,109 +305,6 @@ fn a_version_that_refuses_the_state_leaves_the_device_where_it_is() {
     upgrades.upgrade();
     assert_eq!(bar.read::<u32>(SCRATCH).unwrap(), 4);
     upgrades.end();
-}
-
-/// What a successor says before it ends.
-type Say = dyn Fn(&mut Peer, &Upgrades);
-
-#[test]
-fn a_successor_that_ends_at_any_message_leaves_the_device_where_it_is() {
-    let mut upgrades = Upgrades::start();
-    let client = upgrades.client();
-    let bar = client.region(RegionIndex::Bar0);
-    let says: [&Say; 8] = [
-        &|_, _| {},
-        &|peer, _| peer.send(1, b"{}"),
-        &|peer, _| peer.send(1, br#"{"format":2,"devices":[]}"#),
-        &|peer, _| drop(peer.0.write_all(&[0xff; 4096])),
-        &|peer, upgrades| peer.hello(upgrades),
-        &|peer, upgrades| {
-            peer.hello(upgrades);
-            peer.receive_until(2);
-        },
-        &|peer, upgrades| {
-            peer.hello(upgrades);
-            peer.receive_until(3);
-            peer.send(6, b"no");
-            peer.receive_until(6);
-        },
-        &|peer, upgrades| {
-            peer.hello(upgrades);
-            peer.receive_until(3);
-            peer.send(5, b"null");
-            peer.receive_until(6);
-        },
-    ];
-    for (round, say) in (0_u32..).zip(says) {
-        bar.write(SCRATCH, round).unwrap();
-        let mut peer = upgrades.successor();
-        say(&mut peer, &upgrades);
-        drop(peer);
-        assert_eq!(bar.read::<u32>(SCRATCH).unwrap(), round);
-    }
-    upgrades.upgrade();
-    assert_eq!(bar.read::<u32>(SCRATCH).unwrap(), 7);
-    upgrades.end();
-}
-
-#[test]
-fn a_successor_that_says_nothing_is_not_waited_for() {
-    let mut upgrades = Upgrades::start();
-    let client = upgrades.client();
-    let bar = client.region(RegionIndex::Bar0);
-    // It keeps the device running, and the next one waiting for a while.
-    let silent = upgrades.successor();
-    for round in 0..100_u32 {
-        bar.write(SCRATCH, round).unwrap();
-    }
-    // It stops the device for a while.
-    let mut half = upgrades.successor();
-    half.hello(&upgrades);
-    half.receive_until(2);
-    assert_eq!(bar.read::<u32>(SCRATCH).unwrap(), 99);
-    half.receive_until(6);
-    assert_eq!(half.receive(), None);
-    drop(silent);
-    upgrades.upgrade();
-    assert_eq!(bar.read::<u32>(SCRATCH).unwrap(), 99);
-    upgrades.end();
-}
-
-/// Answers a server that wants to take over as `serve_peer` does, and returns why that fails.
-fn predecessor(serve_peer: impl FnOnce(&mut Peer) + Send + 'static) -> TakeOverError {
-    let folder = tempfile::tempdir().unwrap();
-    let listener = std::os::unix::net::UnixListener::bind(folder.path().join("upgrade.sock"));
-    let listener = listener.unwrap();
-    let theirs = thread::spawn(move || serve_peer(&mut Peer(listener.accept().unwrap().0)));
-    let error = serve::<Card>(folder.path()).thread.join().unwrap().unwrap_err();
-    theirs.join().unwrap();
-    let Error::TakeOver(error) = error else { panic!("{error}") };
-    assert!(folder.path().join("upgrade.sock").exists(), "the file is the other program's");
-    *error
-}
-
-#[test]
-fn a_predecessor_that_hands_nothing_over_is_not_succeeded() {
-    use TakeOverError as E;
-    assert!(matches!(predecessor(|_| {}), E::Closed("PARCEL") | E::Io(_)));
-    let refuses = |peer: &mut Peer| {
-        peer.receive_until(1);
-        peer.send(6, b"busy");
-    };
-    assert!(matches!(predecessor(refuses), E::Refused(reason) if reason == "busy"));
-    let lies = |peer: &mut Peer| {
-        peer.receive_until(1);
-        peer.send(2, br#"{"records":2,"bytes":0,"fds":0,"crc":1}"#);
-        peer.send(3, b"{}");
-        peer.receive_until(6);
-    };
-    assert!(matches!(predecessor(lies), E::Malformed { .. }));
-    let exceeds = |peer: &mut Peer| {
-        peer.receive_until(1);
-        peer.send(2, br#"{"records":18446744073709551615,"bytes":1,"fds":0,"crc":1}"#);
-        peer.receive_until(6);
-    };
-    assert!(matches!(predecessor(exceeds), E::Malformed { .. }));
 }
 
 #[test]

@@ -27,6 +27,7 @@ const ALLOWED: &[i64] = &[
     libc::SYS_exit,
     libc::SYS_exit_group,
     libc::SYS_futex,
+    libc::SYS_geteuid,
     libc::SYS_getpid,
     libc::SYS_getrlimit,
     libc::SYS_gettid,

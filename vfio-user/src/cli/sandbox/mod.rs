@@ -29,12 +29,16 @@ impl Sandbox {
     /// # Errors
     ///
     /// [`OptionsError::Sandbox`] if the kernel cannot do that.
-    pub(super) fn prepare(&self, places: &[Place]) -> Result<Confinement, OptionsError> {
+    pub(super) fn prepare(
+        &self,
+        places: &[Place],
+        sockets: &[SocketPath],
+    ) -> Result<Confinement, OptionsError> {
         if !self.sandbox {
             return Ok(Confinement(None));
         }
         let states = places.iter().filter_map(|place| place.state.as_deref());
-        let sockets = places.iter().flat_map(|place| &place.files).map(SocketPath::as_path);
+        let sockets = sockets.iter().map(SocketPath::as_path);
         Ok(Confinement(Some(files::rules(states, sockets).map_err(failed)?)))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{PciDevice, PciFunction};
@@ -111,10 +112,41 @@ impl<D: PciDevice> PciFunction<D> {
     }
 
     /// Keeps the state in a file from now on, as [`keep_state`](Self::keep_state), and does not
-    /// load it: another program hands the state over.
-    #[cfg(feature = "cli")]
-    pub(crate) fn keep_state_of_predecessor(&mut self, path: std::path::PathBuf) {
-        self.state_file = Some(path);
+    /// touch the file before the state is saved: another program, which uses the file, hands the
+    /// state over.
+    ///
+    /// A factory calls this for the first device if
+    /// [`has_predecessor`](crate::TakeOver::has_predecessor) returns true, and `keep_state`
+    /// otherwise:
+    ///
+    /// ```no_run
+    /// # use vfio_user::{Device, PciDevice};
+    /// use vfio_user::function::PciFunction;
+    /// use vfio_user::{Server, TakeOver};
+    /// # #[derive(Default, PciDevice)]
+    /// # #[pci(vendor = 0x1234, device = 0xcafe)]
+    /// # struct Disk {}
+    /// # impl Device for Disk { type Event = (); }
+    ///
+    /// let take_over = TakeOver::at("/run/disk.upgrade")?;
+    /// let socket = take_over.bind("/run/vm/disk.sock")?;
+    /// let mut is_handed_over = take_over.has_predecessor();
+    /// let server = Server::new()?;
+    /// server.add_function(socket, move || {
+    ///     let mut disk = PciFunction::new(Disk::default())?;
+    ///     // A device that replaces one after a panic has the state of the file.
+    ///     if std::mem::take(&mut is_handed_over) {
+    ///         disk.keep_state_of_predecessor("/var/lib/disk.state");
+    ///     } else {
+    ///         disk.keep_state("/var/lib/disk.state")?;
+    ///     }
+    ///     Ok(Box::new(disk))
+    /// })?;
+    /// server.take_over(take_over).run()?;
+    /// # Ok::<(), vfio_user::Error>(())
+    /// ```
+    pub fn keep_state_of_predecessor(&mut self, path: impl Into<PathBuf>) {
+        self.state_file = Some(path.into());
     }
 
     fn state_error(&self, source: StateError) -> TakeOverError {

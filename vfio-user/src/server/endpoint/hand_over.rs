@@ -36,9 +36,16 @@ impl Endpoint {
     /// # Errors
     ///
     /// Why it cannot be handed over at all in its present state.
-    pub(in crate::server) fn hindrance(&self) -> Result<Option<&'static str>, TakeOverError> {
+    pub(in crate::server) fn hindrance(&self) -> Result<Option<TakeOverError>, TakeOverError> {
+        Ok(self.passing_problem()?.map(|problem| self.refusal(problem)))
+    }
+
+    fn passing_problem(&self) -> Result<Option<&'static str>, TakeOverError> {
         if self.has_panicked || self.delays_cleanup || self.is_leaving {
             return Ok(Some("its last client leaves"));
+        }
+        if self.ready.contains(Ready::DISCONNECT) {
+            return Ok(Some("a handle disconnects its client"));
         }
         match self.function.handing() {
             Handing::Never(problem) => return Err(self.refusal(problem)),
@@ -117,6 +124,7 @@ impl Endpoint {
         Ok(DeviceRecord {
             function: packed?,
             listener: parcel.add(listener),
+            monitor: self.socket.pack_monitor(parcel),
             is_stopped: self.was_stopped == Some(true),
             client: self.pack_client(parcel)?,
             arrivals: self.arrivals.pack(parcel)?,
@@ -142,9 +150,9 @@ impl Endpoint {
         }))
     }
 
-    /// Keeps a shutdown from reaching the clients, and a signal from removing the socket's file.
+    /// Keeps a shutdown from reaching the clients, and a signal from removing the sockets' files.
     pub(in crate::server) fn unguard(&mut self) {
-        self.socket.leave_file();
+        self.socket.leave_files();
         self.session.iter_mut().for_each(Session::unguard);
         self.arrivals.unguard();
     }
@@ -189,9 +197,9 @@ impl Endpoint {
         }
     }
 
-    /// Owns the socket's file and the clients, and gives them a turn.
+    /// Owns the sockets' files and the clients, and gives them a turn.
     fn own(&mut self, shutdown: &Shutdown) {
-        self.socket.own_file();
+        self.socket.own_files();
         self.session.iter_mut().for_each(|session| session.start(shutdown));
         self.arrivals.start(shutdown);
         self.ready |= Ready::SOCKET | Ready::WAKE | Ready::ARRIVALS;
@@ -232,6 +240,7 @@ impl Endpoint {
         let _entered = self.span.clone().entered();
         self.was_stopped = Some(record.is_stopped);
         self.socket.adopt(parcel.owned(record.listener)?)?;
+        self.socket.unpack_monitor(record.monitor.as_ref(), parcel)?;
         for arrival in &record.arrivals {
             let arrival = self.connection(arrival, parcel)?;
             self.arrivals.add(arrival);
@@ -292,8 +301,9 @@ impl Endpoint {
     }
 
     /// Runs the device, which belongs to this program from now on.
-    pub(in crate::server) fn start(&mut self, shutdown: &Shutdown) {
+    pub(in crate::server) fn start(&mut self, record: &DeviceRecord, shutdown: &Shutdown) {
         let _entered = self.span.clone().entered();
+        self.socket.start_monitor(record.monitor.as_ref());
         if self.was_stopped.take() == Some(false) && guarded(|| self.function.resume()).is_err() {
             self.ready |= Ready::PANIC;
         }

@@ -8,7 +8,7 @@ use super::Reactor;
 use crate::error::Result;
 use crate::server::endpoint::Endpoint;
 use crate::server::poller::Poller;
-use crate::server::take_over::{Attempt, TakeOver, adopt, hand_over, wait_for_start};
+use crate::server::take_over::{Attempt, Shared, TakeOver, adopt, hand_over, wait_for_start};
 
 impl Reactor {
     /// Takes the devices of another program over, if there is one. Has an effect once.
@@ -45,10 +45,15 @@ impl Reactor {
 
     /// Hands the devices over to a program that waits for them, if they can be handed over now.
     pub(super) fn serve_successor(&mut self) {
+        if self.successor.is_some() {
+            // What handles have requested so far belongs to this program.
+            self.apply_commands();
+        }
         let Some(take_over) = &mut self.take_over else { return };
         let Some(successor) = self.successor.take() else { return };
         let mut endpoints: Vec<_> = self.endpoints.iter_mut().flatten().collect();
-        match hand_over(take_over, successor, &mut endpoints, &self.shutdown) {
+        let server = Shared { shutdown: &self.shutdown, queue: &self.queue };
+        match hand_over(take_over, successor, &mut endpoints, server) {
             Attempt::Later(successor) => self.successor = Some(successor),
             Attempt::Failed => self.turn_all(),
             Attempt::Done(successor) => {

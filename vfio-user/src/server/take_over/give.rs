@@ -7,6 +7,7 @@ use tracing::{info, warn};
 use super::{Records, Role, TakeOver};
 use crate::parcel::Packing;
 use crate::server::endpoint::Endpoint;
+use crate::server::registry::ThreadQueue;
 use crate::server::shutdown::Shutdown;
 use crate::server::successor::{Hello, Successor};
 use crate::take_over::{Kind, TakeOverError};
@@ -20,6 +21,13 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 /// The time in which a successor that serves the devices has to report it.
 const START: Duration = Duration::from_secs(1);
+
+/// What other threads use of the server.
+#[derive(Clone, Copy)]
+pub(in crate::server) struct Shared<'a> {
+    pub(in crate::server) shutdown: &'a Shutdown,
+    pub(in crate::server) queue: &'a ThreadQueue,
+}
 
 /// The result of an attempt.
 pub(in crate::server) enum Attempt {
@@ -36,20 +44,20 @@ pub(in crate::server) fn hand_over(
     take_over: &mut TakeOver,
     mut successor: Successor,
     endpoints: &mut [&mut Endpoint],
-    shutdown: &Shutdown,
+    server: Shared<'_>,
 ) -> Attempt {
     let hindrance = check(&successor.hello, endpoints);
     if let Ok(Some(problem)) = &hindrance
         && successor.since.elapsed() < BUSY
     {
-        tracing::trace!(problem, "a program waits to take over");
+        tracing::trace!(%problem, "a program waits to take over");
         return Attempt::Later(successor);
     }
     let start = Instant::now();
     successor.peer.wait_until(Some(start + PAUSE));
     let handed = hindrance.and_then(|hindrance| match hindrance {
-        Some(problem) => Err(TakeOverError::Device { device: successor.hello.names(), problem }),
-        None => try_to(take_over, &mut successor, endpoints, shutdown),
+        Some(problem) => Err(problem),
+        None => try_to(take_over, &mut successor, endpoints, server),
     });
     match handed {
         Ok(()) => {
@@ -59,7 +67,7 @@ pub(in crate::server) fn hand_over(
         }
         Err(error) => {
             for endpoint in endpoints.iter_mut() {
-                endpoint.go_on(shutdown);
+                endpoint.go_on(server.shutdown);
             }
             let _ = take_over.file.own();
             warn!(%error, took = ?start.elapsed(), "the devices are not handed over, and go on here");
@@ -70,10 +78,14 @@ pub(in crate::server) fn hand_over(
 }
 
 /// Returns why the devices cannot be handed over yet.
+///
+/// # Errors
+///
+/// Why they cannot be handed over at all.
 fn check(
     hello: &Hello,
     endpoints: &[&mut Endpoint],
-) -> Result<Option<&'static str>, TakeOverError> {
+) -> Result<Option<TakeOverError>, TakeOverError> {
     let ours = Hello::new(endpoints.iter().map(|endpoint| endpoint.device_name()));
     if ours != *hello {
         return Err(TakeOverError::OtherDevices { theirs: hello.names(), ours: ours.names() });
@@ -90,7 +102,7 @@ fn try_to(
     take_over: &TakeOver,
     successor: &mut Successor,
     endpoints: &mut [&mut Endpoint],
-    shutdown: &Shutdown,
+    server: Shared<'_>,
 ) -> Result<(), TakeOverError> {
     let Role::Serving(watching) = &take_over.role else { return Err(TakeOverError::Ending) };
     let until = Instant::now() + STOP;
@@ -108,10 +120,12 @@ fn try_to(
         endpoint.unguard();
     }
     take_over.file.leave();
-    if shutdown.is_requested() {
+    if server.shutdown.is_requested() {
         return Err(TakeOverError::Ending);
     }
-    peer.send(Kind::Commit, &())
+    // From here on handles cannot add or change devices.
+    let is_committed = server.queue.close_after(|| peer.send(Kind::Commit, &()))?;
+    if is_committed { Ok(()) } else { Err(TakeOverError::Changed) }
 }
 
 /// Waits until the successor reports that it serves, so that a service manager knows it before this

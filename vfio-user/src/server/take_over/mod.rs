@@ -15,13 +15,14 @@ use crate::error::{Error, Result};
 #[cfg(feature = "cli")]
 use crate::listening::SocketPath;
 use crate::listening::{self, SocketFile};
+use crate::monitor::Monitor;
 use crate::parcel::FdNumber;
 use crate::server::records::DeviceRecord;
 use crate::server::registry::ThreadQueue;
 use crate::server::socket::Socket;
 use crate::take_over::Peer;
 pub(super) use adopt::adopt;
-pub(super) use give::{Attempt, hand_over, wait_for_start};
+pub(super) use give::{Attempt, Shared, hand_over, wait_for_start};
 use successors::Watching;
 
 /// The socket at which a program hands its devices over to its successor.
@@ -119,10 +120,37 @@ impl TakeOver {
     ///
     /// Those of [`Socket::bind`].
     pub fn bind(&self, path: impl AsRef<Path>) -> Result<Socket> {
-        if self.has_predecessor() {
-            return Ok(Socket::awaited(path.as_ref())?);
+        match self.role {
+            Role::Successor(_) => Ok(Socket::awaited(path.as_ref())?),
+            _ => Socket::bind(path),
         }
-        Socket::bind(path)
+    }
+
+    /// As [`bind`](Self::bind), with these permissions of the file, as
+    /// [`Socket::bind_with_mode`]. A file that is taken over keeps its permissions.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Socket::bind`].
+    pub fn bind_with_mode(&self, path: impl AsRef<Path>, mode: u32) -> Result<Socket> {
+        match self.role {
+            Role::Successor(_) => Ok(Socket::awaited(path.as_ref())?),
+            _ => Socket::bind_with_mode(path, mode),
+        }
+    }
+
+    /// Listens on a path for tools, as [`Monitor::bind`]; if another program serves the device,
+    /// takes the socket of its monitor, if that has this path. Counters start at zero, and
+    /// connections of tools end.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Monitor::bind`].
+    pub fn bind_monitor(&self, path: impl AsRef<Path>) -> Result<Monitor> {
+        match self.role {
+            Role::Successor(_) => Monitor::bind_or_await(path.as_ref()),
+            _ => Monitor::bind(path),
+        }
     }
 
     /// Lets the other program end.
