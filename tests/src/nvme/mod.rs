@@ -9,6 +9,7 @@ mod latency;
 mod memory;
 mod queue;
 mod workload;
+mod writer;
 
 pub use command::{Command, Completion, Direction, SglDescriptor};
 pub use controller::{Controller, Namespace};
@@ -16,6 +17,7 @@ pub use latency::Latency;
 pub use memory::Memory;
 pub use queue::{Doorbells, QueuePair, Shadow};
 pub use workload::{Pattern, Report, Transfer, Workload};
+pub use writer::Writer;
 
 use vfio_user::Error;
 

@@ -1,7 +1,7 @@
 //! A guest: from the command line of `boot.sh` to its last line.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,13 @@ impl Setup {
     /// Adds a device.
     #[must_use]
     pub fn device(self, device: &Program) -> Self {
-        self.option("--device").option(&device.socket().display().to_string())
+        self.socket(&device.socket())
+    }
+
+    /// Adds the device of a server that listens at a path.
+    #[must_use]
+    pub fn socket(self, path: &Path) -> Self {
+        self.option("--device").option(&path.display().to_string())
     }
 
     /// Adds an option of `boot.sh`, or a value of one.

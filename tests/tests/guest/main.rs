@@ -16,6 +16,7 @@ mod proxy;
 mod reset;
 mod serial;
 mod shared;
+mod take_over;
 mod vfio;
 mod virtio;
 mod watchdog;
