@@ -11,9 +11,9 @@ use crate::function::{Function, PciFunction};
 use crate::take_over::TakeOverError;
 
 impl Server {
-    /// Serves the device that `factory` creates until [`Shutdown::shutdown`] is called. Over a
-    /// given stream, or with [`once`](Self::once), it returns when the client has left. Devices
-    /// that were [added](Self::add) are served as well.
+    /// Serves the device that `factory` creates until a [shutdown](Self::shutdown_handle) is
+    /// requested. Over a given stream, or with [`once`](Self::once), it returns when the client has
+    /// left. Devices that were [added](Self::add) are served as well.
     ///
     /// `factory` runs again after a panic in a hook: the panic ends the client's session, and the
     /// next client gets a new device.
@@ -67,9 +67,10 @@ impl Server {
         })
     }
 
-    /// Serves the devices that were added, on this thread, until [`Shutdown::shutdown`] is called,
-    /// until the last device is gone and no [`Handle`] is left that could add another one, or until
-    /// another program has [taken over](Self::take_over).
+    /// Serves the devices that were added, on this thread, until a
+    /// [shutdown](Self::shutdown_handle) is requested, until the last device is gone and no
+    /// [handle](Self::handle) is left that could add another one, or until another program has
+    /// [taken over](Self::take_over).
     ///
     /// ```no_run
     /// # fn clean_up() {}
