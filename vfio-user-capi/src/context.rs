@@ -182,7 +182,10 @@ impl Context {
     /// # Errors
     ///
     /// `EBUSY` in a callback.
-    fn with_server<T>(&self, run: impl FnOnce(&mut Server) -> vfio_user::Result<T>) -> Result<T> {
+    pub(crate) fn with_server<T>(
+        &self,
+        run: impl FnOnce(&mut Server) -> vfio_user::Result<T>,
+    ) -> Result<T> {
         let mut server = self.server.try_borrow_mut().map_err(|_| Errno::EBUSY)?;
         let server = server.as_mut().ok_or(Errno::EINVAL)?;
         run(server).map_err(|error| errno_of_server(&error))

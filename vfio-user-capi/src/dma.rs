@@ -1,6 +1,7 @@
 //! The client's memory: callbacks, and lists of its parts.
 
 use std::ffi::c_void;
+use std::io;
 use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::ptr;
@@ -181,8 +182,12 @@ impl Context {
                 });
                 let waiting = waiting.map_err(|error| errno_of(&error))?;
                 while !waiting.is_finished() {
-                    self.process()?;
-                    self.wait_for(&ended)?;
+                    let served = self.process().and_then(|()| self.wait_for(&ended));
+                    if let Err(errno) = served {
+                        // No answer arrives any more: without a session the transfer ends at once.
+                        self.end();
+                        return Err(errno);
+                    }
                 }
                 match waiting.join() {
                     Ok(done) => done.map_err(|error| errno_of_dma(&error)),
@@ -192,14 +197,16 @@ impl Context {
         })
     }
 
+    /// Waits until the transfer has ended, or the server has work.
     fn wait_for(&self, ended: &EventFd) -> Result<()> {
-        let work = crate::region::duplicate(self.poll_fd()?)?;
-        let interest = |fd| PollFd::new(fd, PollFlags::POLLIN);
-        let mut fds = [interest(ended.as_fd()), interest(work.as_fd())];
-        match poll(&mut fds, PollTimeout::NONE) {
-            Ok(_) | Err(Errno::EINTR) => Ok(()),
-            Err(errno) => Err(errno),
-        }
+        self.with_server(|server| {
+            let interest = |fd| PollFd::new(fd, PollFlags::POLLIN);
+            let mut fds = [interest(ended.as_fd()), interest(server.poll_fd())];
+            match poll(&mut fds, PollTimeout::NONE) {
+                Ok(_) | Err(Errno::EINTR) => Ok(()),
+                Err(errno) => Err(io::Error::from(errno).into()),
+            }
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 /*
  * A device with an event loop of its own, whose quiesce ends later: it doubles the first word of each
- * region that is mapped, into the second one, outside of callbacks.
+ * region that is mapped, into the second one, outside of callbacks. Before that it reads the word with
+ * few descriptors left.
  */
 
 #include <err.h>
@@ -8,6 +9,9 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <libvfio-user.h>
 
@@ -47,6 +51,27 @@ static int transfer(vfu_ctx_t *ctx, void *from, uint32_t *word, int prot)
     return done;
 }
 
+/* Reads with this number of descriptors left: that succeeds, or fails at once. */
+static void transfer_with(vfu_ctx_t *ctx, unsigned int left)
+{
+    int next = dup(STDERR_FILENO);
+    time_t start = time(NULL);
+    struct rlimit all, few;
+    uint32_t word;
+
+    close(next);
+    getrlimit(RLIMIT_NOFILE, &all);
+    few = (struct rlimit) { .rlim_cur = (rlim_t)next + left, .rlim_max = all.rlim_max };
+    if (setrlimit(RLIMIT_NOFILE, &few) < 0) {
+        err(EXIT_FAILURE, "setrlimit");
+    }
+    transfer(ctx, mapped, &word, PROT_READ);
+    setrlimit(RLIMIT_NOFILE, &all);
+    if (time(NULL) - start > 4) {
+        errx(EXIT_FAILURE, "a read with %u descriptors left waits", left);
+    }
+}
+
 static void wait_for(vfu_ctx_t *ctx)
 {
     struct pollfd fd = { .fd = vfu_get_poll_fd(ctx), .events = POLLIN };
@@ -71,6 +96,10 @@ static int serve(vfu_ctx_t *ctx)
         if (vfu_device_quiesced(ctx, 0) < 0 || vfu_device_quiesced(ctx, 0) == 0) {
             err(EXIT_FAILURE, "vfu_device_quiesced");
         }
+    }
+    /* The first transfer takes two for the library, which keeps them. */
+    for (unsigned int left = 5; mapped != NULL && left-- > 0;) {
+        transfer_with(ctx, left);
     }
     if (mapped != NULL && transfer(ctx, mapped, &word, PROT_READ) == 0) {
         word *= 2;
