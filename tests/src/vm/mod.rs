@@ -12,6 +12,7 @@
 //! Every wait has a deadline, and panics with the guest's output when it passes.
 
 mod guest;
+pub mod idio16;
 mod lines;
 mod monitor;
 mod program;
