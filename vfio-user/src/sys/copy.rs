@@ -94,7 +94,12 @@ fn run(width: usize, len: usize) -> usize {
 /// for the processor.
 const BLOCK: usize = if cfg!(target_arch = "x86_64") { 64 } else { usize::MAX };
 
-/// Copies whole blocks, in accesses of 16 bytes.
+/// The size in bytes from which the string instruction is faster: it starts slowly, but then
+/// fetches memory that no cache holds up to six times as fast.
+#[cfg(target_arch = "x86_64")]
+const STRING: usize = 2048;
+
+/// Copies whole blocks, in accesses of 8 bytes or more.
 ///
 /// # Safety
 ///
@@ -102,6 +107,44 @@ const BLOCK: usize = if cfg!(target_arch = "x86_64") { 64 } else { usize::MAX };
 /// writable at `target`. Each of the two is aligned to 8 bytes or memory of this thread alone.
 #[cfg(target_arch = "x86_64")]
 unsafe fn copy_blocks(target: *mut u8, source: *const u8, len: usize) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if len >= STRING {
+            copy_string(target, source, len);
+        } else {
+            copy_vectors(target, source, len);
+        }
+    }
+}
+
+/// Copies whole words of 8 bytes by one instruction.
+///
+/// # Safety
+///
+/// As for [`copy_blocks`].
+#[cfg(target_arch = "x86_64")]
+unsafe fn copy_string(target: *mut u8, source: *const u8, len: usize) {
+    // SAFETY: it accesses the bytes that the caller promises, upwards, because the direction flag
+    // is clear in Rust code, and declares what else it changes. To the abstract machine it is a
+    // copy by relaxed atomic words of 8 bytes: the instruction is defined as one move for each.
+    unsafe {
+        asm!(
+            "rep movsq",
+            inout("rdi") target => _,
+            inout("rsi") source => _,
+            inout("rcx") len / 8 => _,
+            options(nostack, preserves_flags),
+        );
+    }
+}
+
+/// Copies whole blocks, in accesses of 16 bytes.
+///
+/// # Safety
+///
+/// As for [`copy_blocks`].
+#[cfg(target_arch = "x86_64")]
+unsafe fn copy_vectors(target: *mut u8, source: *const u8, len: usize) {
     // SAFETY: it accesses the bytes that the caller promises, and declares what else it changes.
     // Every x86-64 processor has these instructions. To the abstract machine it is a copy by
     // relaxed atomic words of 8 bytes, which processors do not tear.
