@@ -37,6 +37,44 @@ impl Program {
         Self::start(&Self::example_path(name), arguments)
     }
 
+    /// Starts a program of the examples package in a network of its own, where the commands of
+    /// `setup` run before. Returns `None` if the machine has no such networks.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be built or started.
+    pub fn example_in_network(name: &str, setup: &str, arguments: &[&str]) -> Option<Self> {
+        let unshare = || {
+            let mut command = Command::new("unshare");
+            command.args(["--map-root-user", "--net", "sh", "-ec"]);
+            command
+        };
+        let can_set_up = unshare().arg(setup).status().is_ok_and(|status| status.success());
+        if !can_set_up {
+            assert!(env::var_os("CI").is_none(), "no network of its own: {setup}");
+            eprintln!("\n*** SKIPPED: no network of its own: {setup} ***\n");
+            return None;
+        }
+        let mut command = unshare();
+        command.arg(format!("{setup}\nexec \"$0\" \"$@\"")).arg(Self::example_path(name));
+        Some(Self::launch(command, name, "--socket-path=", arguments))
+    }
+
+    /// Runs a command in the network of a program of
+    /// [`example_in_network`](Self::example_in_network). Returns its standard output.
+    ///
+    /// # Panics
+    ///
+    /// If it fails.
+    pub fn run_in_network(&self, script: &str) -> Vec<u8> {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--target={}", self.child.id()));
+        command.args(["--user", "--net", "--preserve-credentials", "bash", "-ec", script]);
+        let ran = command.output().expect("nsenter");
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        ran.stdout
+    }
+
     /// Returns the path of a program of the examples package.
     ///
     /// # Panics
@@ -61,7 +99,7 @@ impl Program {
     ///
     /// If it cannot be started.
     pub fn start(path: &Path, arguments: &[&str]) -> Self {
-        Self::launch(path, "--socket-path=", arguments)
+        Self::launch(Command::new(path), &name_of(path), "--socket-path=", arguments)
     }
 
     /// As [`start`](Self::start), for a program whose only argument is the path of its socket.
@@ -70,13 +108,11 @@ impl Program {
     ///
     /// If it cannot be started.
     pub fn start_at(path: &Path) -> Self {
-        Self::launch(path, "", &[])
+        Self::launch(Command::new(path), &name_of(path), "", &[])
     }
 
-    fn launch(path: &Path, option: &str, arguments: &[&str]) -> Self {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let folder = scratch(&name);
-        let mut command = Command::new(path);
+    fn launch(mut command: Command, name: &str, option: &str, arguments: &[&str]) -> Self {
+        let (name, folder) = (name.to_owned(), scratch(name));
         command
             .arg(format!("{option}{}", folder.join("device.sock").display()))
             .args(arguments)
@@ -148,6 +184,11 @@ impl Program {
         assert!(status.success(), "{} ended with {status}", self.name);
         assert!(!self.socket().exists(), "{} has left its socket", self.name);
     }
+}
+
+/// Returns the name of a program.
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn spawn(command: &mut Command) -> (Child, Lines) {

@@ -87,3 +87,43 @@ fn a_guest_uses_a_disk_random_numbers_and_a_network() {
     assert!(bytes[7 << 19..4 << 20].iter().any(|byte| *byte != 0), "the file has the data");
     assert!(bytes[..3 << 20].iter().all(|byte| *byte == 0));
 }
+
+const TAP_SCRIPT: &str = r#"
+set -e
+modprobe virtio_pci
+modprobe virtio_net
+card=$(basename /sys/bus/pci/devices/0000:00:01.0/virtio*/net/*)
+ip address add 10.0.1.2/24 dev $card
+ip link set $card up
+ping -c 5 -i 0.05 -s 1400 10.0.1.1
+seq 1 500000 > /tmp/bulk
+nc -l -p 5000 < /tmp/bulk > /tmp/received &
+echo "listens"
+wait
+cmp /tmp/bulk /tmp/received
+echo "transferred"
+"#;
+
+/// The other end is an interface of the host, in a network of its own.
+#[test]
+fn a_guest_uses_a_tap_interface() {
+    let Some(vm) = Vm::find() else { return };
+    let setup = "ip tuntap add tap0 mode tap; ip address add 10.0.1.1/24 dev tap0
+        ip link set tap0 up";
+    let net = Program::example_in_network("virtio-net", setup, &["--tap=tap0"]);
+    let Some(net) = net else { return };
+    let mut guest = vm.guest(TAP_SCRIPT).device(&net).boot();
+    guest.hear("5 packets transmitted, 5 packets received, 0% packet loss");
+    guest.hear("listens");
+    // Returns what the guest sends.
+    let connect = "for attempt in {1..50}; do
+            if exec 3<>/dev/tcp/10.0.1.2/5000; then break; fi; sleep 0.1
+        done 2>/dev/null
+        seq 1 500000 >&3 & cat <&3; wait";
+    let received = net.run_in_network(connect);
+    let expected = (1..=500_000).flat_map(|n: u32| format!("{n}\n").into_bytes());
+    assert!(received.iter().copied().eq(expected), "{} bytes", received.len());
+    guest.hear("transferred");
+    guest.finish();
+    net.end();
+}

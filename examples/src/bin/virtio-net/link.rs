@@ -1,5 +1,6 @@
-//! The stream to the other end, and the threads that wait there.
+//! The stream or interface to the other end, and the threads that wait there.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -9,19 +10,20 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use tun_rs::{DeviceBuilder, Layer, SyncDevice};
 use vfio_user_virtio::Activation;
 
 use crate::frames::Frames;
 use crate::net::{MAX_FRAME, RECEIVE, TRANSMIT};
 
-/// How often a connection is tried.
+/// How often a connection is tried, or an interface that was removed.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// How the other end is reached.
-#[derive(Debug)]
 pub(crate) enum Wire {
     Listen(UnixListener),
     Connect(PathBuf),
+    Tap(SyncDevice),
 }
 
 impl Wire {
@@ -31,16 +33,16 @@ impl Wire {
         UnixListener::bind(path).map(Wire::Listen)
     }
 
-    fn open(&self) -> io::Result<UnixStream> {
-        match self {
-            Wire::Listen(listener) => listener.accept().map(|(stream, _)| stream),
-            Wire::Connect(path) => UnixStream::connect(path),
-        }
+    /// Opens an interface, or creates it. Frames have no header of the interface: the card has no
+    /// offloads that it would describe.
+    pub(crate) fn tap(name: &str) -> io::Result<Self> {
+        // An interface that was created for the program is enabled already.
+        let tap = DeviceBuilder::new().name(name).layer(Layer::L2).inherit_enable_state();
+        tap.build_sync().map(Wire::Tap)
     }
 }
 
 /// Frames to and from the other end.
-#[derive(Debug)]
 pub(crate) struct Link {
     wire: Wire,
     pub(crate) received: Frames,
@@ -59,11 +61,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Link {
     pub(crate) fn new(wire: Wire) -> Self {
         Link {
+            // An interface exists from the start.
+            is_up: AtomicBool::new(matches!(wire, Wire::Tap(_))),
             wire,
             received: Frames::default(),
             to_send: Frames::default(),
             stream: Mutex::new(None),
-            is_up: AtomicBool::new(false),
             device: Mutex::new(None),
             threads: Once::new(),
         }
@@ -75,7 +78,7 @@ impl Link {
         self.threads.call_once(|| {
             let (receiver, sender) = (Arc::clone(self), Arc::clone(self));
             thread::spawn(move || receiver.receive());
-            thread::spawn(move || sender.send());
+            thread::spawn(move || sender.send_all());
         });
     }
 
@@ -95,45 +98,87 @@ impl Link {
         }
     }
 
-    fn set_up(&self, stream: Option<UnixStream>) {
-        self.is_up.store(stream.is_some(), Ordering::Relaxed);
-        *lock(&self.stream) = stream;
-        if let Some(device) = &*lock(&self.device) {
+    fn set_up(&self, is_up: bool) {
+        if self.is_up.swap(is_up, Ordering::Relaxed) != is_up
+            && let Some(device) = &*lock(&self.device)
+        {
             device.config_changed();
         }
     }
 
-    /// Opens the wire again and again, and receives frames.
+    /// Hands a frame to the card, which drops what arrives if it is not read.
+    fn deliver(&self, frame: Vec<u8>) {
+        self.received.push(frame);
+        self.wake(RECEIVE);
+    }
+
+    /// Receives frames, and opens the wire again and again.
     fn receive(&self) {
         loop {
-            let Ok(stream) = self.wire.open() else {
-                thread::sleep(RETRY);
-                continue;
+            let received = match &self.wire {
+                Wire::Listen(listener) => {
+                    listener.accept().and_then(|(stream, _)| self.receive_stream(stream))
+                }
+                Wire::Connect(path) => {
+                    UnixStream::connect(path).and_then(|stream| self.receive_stream(stream))
+                }
+                Wire::Tap(tap) => self.receive_tap(tap),
             };
-            let Ok(copy) = stream.try_clone() else { continue };
-            self.set_up(Some(copy));
-            let mut input = BufReader::new(stream);
-            while let Ok(frame) = read_frame(&mut input) {
-                // A card that is not read drops what arrives.
-                self.received.push(frame);
-                self.wake(RECEIVE);
+            self.set_up(false);
+            if received.is_err() {
+                thread::sleep(RETRY);
             }
-            self.set_up(None);
         }
     }
 
-    fn send(&self) {
+    /// Receives frames until the stream ends.
+    fn receive_stream(&self, stream: UnixStream) -> io::Result<()> {
+        *lock(&self.stream) = Some(stream.try_clone()?);
+        self.set_up(true);
+        let mut input = BufReader::new(stream);
+        while let Ok(frame) = read_frame(&mut input) {
+            self.deliver(frame);
+        }
+        *lock(&self.stream) = None;
+        Ok(())
+    }
+
+    /// Receives frames until the interface is removed.
+    fn receive_tap(&self, tap: &SyncDevice) -> io::Result<()> {
+        let mut buffer = vec![0; MAX_FRAME];
+        loop {
+            let len = tap.recv(&mut buffer)?;
+            self.set_up(true);
+            self.deliver(buffer[..len].to_vec());
+        }
+    }
+
+    fn send_all(&self) {
         loop {
             let frames = self.to_send.wait();
             // There is room again.
             self.wake(TRANSMIT);
-            let stream = lock(&self.stream).as_ref().map(UnixStream::try_clone);
-            let Some(Ok(stream)) = stream else { continue };
-            let mut output = BufWriter::new(stream);
-            let written = frames.iter().try_for_each(|frame| write_frame(&mut output, frame));
-            // The thread that receives finds out that the stream has ended.
-            let _ = written.and_then(|()| output.flush());
+            match &self.wire {
+                Wire::Tap(tap) => {
+                    for frame in &frames {
+                        // A frame that the interface refuses is lost.
+                        let _ = tap.send(frame);
+                    }
+                }
+                Wire::Listen(_) | Wire::Connect(_) => {
+                    // The thread that receives finds out that the stream has ended.
+                    let _ = self.send(&frames);
+                }
+            }
         }
+    }
+
+    fn send(&self, frames: &VecDeque<Vec<u8>>) -> io::Result<()> {
+        let stream = lock(&self.stream).as_ref().map(UnixStream::try_clone);
+        let Some(stream) = stream.transpose()? else { return Ok(()) };
+        let mut output = BufWriter::new(stream);
+        frames.iter().try_for_each(|frame| write_frame(&mut output, frame))?;
+        output.flush()
     }
 }
 
