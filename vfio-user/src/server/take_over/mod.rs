@@ -29,8 +29,9 @@ use successors::Watching;
 ///
 /// A program that starts while another one has this socket takes the devices of that over, with
 /// their clients: connections, memory, eventfds and state. It then serves them, and the other one
-/// ends. The clients and their guests notice a pause of some milliseconds. If anything fails before
-/// that, the other program continues as if nothing had happened.
+/// ends. The clients and their guests notice a pause: the time in which the device stops, and its
+/// state is passed on, of two seconds at most. If anything fails before that, the other program
+/// continues as if nothing had happened.
 ///
 /// The programs need not be the same version: the new one loads the state as after a migration,
 /// and refuses it if it cannot. The file of the socket is for the user of the program alone.
