@@ -16,6 +16,7 @@ use tracing::{error, warn};
 use super::buffers::Buffers;
 use super::end::ServerEnd;
 use super::endpoint::{After, Endpoint, TurnContext};
+use super::guard::check_unwinding;
 use super::poller::{Interest, Poller, Token};
 use super::registry::{Command, Registry, ThreadQueue};
 use super::schedule::{Deadlines, ReadyQueue};
@@ -80,6 +81,7 @@ pub(super) struct Reactor {
 
 impl Reactor {
     pub(super) fn new(shutdown: &Shutdown) -> Result<Self> {
+        check_unwinding();
         let poller = Poller::new().map_err(Error::system)?;
         let queue = Arc::new(ThreadQueue::new()?);
         poller.add(queue.wake(), Token::Queue, Interest::Read).map_err(Error::system)?;
