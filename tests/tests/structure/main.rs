@@ -6,6 +6,8 @@
 
 mod arrows;
 mod checker;
+mod dependencies;
+mod licence;
 mod source;
 
 use std::path::Path;
