@@ -1,5 +1,6 @@
 //! Sweeps through the logs of many regions in slices, so that other work can run in between.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{PageLog, Report};
@@ -13,10 +14,8 @@ pub(super) const SLICE: u64 = 4096;
 /// however many regions there are.
 #[derive(Debug)]
 pub(crate) struct Sweep {
-    /// In the order of their addresses, and without overlap.
-    logs: Vec<Arc<PageLog>>,
-    /// The first log that is not finished.
-    next: usize,
+    /// Those that are not finished, in the order of their addresses, and without overlap.
+    logs: VecDeque<Arc<PageLog>>,
     first: u64,
     last: u64,
 }
@@ -26,7 +25,7 @@ impl Sweep {
     pub(in crate::dma) fn new(mut logs: Vec<Arc<PageLog>>, first: u64, last: u64) -> Self {
         logs.retain(|log| log.overlaps(first, last));
         logs.sort_unstable_by_key(|log| log.first);
-        Sweep { logs, next: 0, first, last }
+        Sweep { logs: logs.into(), first, last }
     }
 
     /// Takes the marks of the next slice and adds them to a report. Returns whether more are left.
@@ -41,7 +40,7 @@ impl Sweep {
 
     pub(super) fn go_on(&mut self, report: &mut dyn FnMut(u64, u64)) -> bool {
         let mut words = SLICE;
-        while let Some(log) = self.logs.get(self.next) {
+        while let Some(log) = self.logs.front() {
             if words == 0 {
                 return true;
             }
@@ -50,7 +49,7 @@ impl Sweep {
                 self.first = at;
                 return true;
             }
-            self.next += 1;
+            self.logs.pop_front();
         }
         false
     }

@@ -55,7 +55,7 @@ struct Removal {
     last: u64,
     /// The first address that is left.
     next: u64,
-    /// The regions that are removed, slice by slice.
+    /// The removed regions that are still needed: held ones, or all of them for a bitmap.
     gone: Vec<PendingUnmap>,
 }
 
@@ -68,7 +68,10 @@ impl Removal {
         reply: &mut Reply<'_>,
     ) -> Result<(), Errno> {
         let end = function.dma().end_of_slice(self.next, self.last);
-        self.gone.push(function.dma().take(self.next, end)?);
+        let slice = function.dma().take(self.next, end)?;
+        if self.bitmap.is_some() || !slice.is_released() {
+            self.gone.push(slice);
+        }
         // Nothing waits for writes that were cancelled.
         function.interrupts().settle();
         if end == self.last {
@@ -115,6 +118,7 @@ impl Removal {
             return answer(reply, &unmap, None);
         };
         let sweep = PendingUnmap::sweep(&gone, first, last);
+        drop(gone);
         let found = (sweep, Report::new(first, head.page_size.get(), size));
         let step = |(sweep, report): &mut (Sweep, Report)| sweep.report(report);
         sweep_on(found, step, function, blocked, reply, move |(_, report), _, reply| {
