@@ -19,8 +19,17 @@ use crate::error::{OrRaise, exception};
 use crate::held::{Arm, Held};
 use crate::value::{Value, wrong};
 
-/// The most bytes of one read of the client's memory.
+/// The most bytes of one read of memory.
 const MAX_READ: usize = 16 << 20;
+
+/// Returns room for a read.
+fn buffer(length: usize) -> PyResult<Vec<u8>> {
+    if length > MAX_READ {
+        let text = format!("a read of {length} bytes; at most {MAX_READ} are accepted");
+        return Err(PyOverflowError::new_err(text));
+    }
+    Ok(vec![0; length])
+}
 
 /// The registers, private state, timers, memories and handles of a device object.
 #[pyclass(frozen, module = "vfio_user._native")]
@@ -105,12 +114,8 @@ impl Core {
         iova: u64,
         length: usize,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        if length > MAX_READ {
-            let text = format!("a read of {length} bytes; at most {MAX_READ} are accepted");
-            return Err(PyOverflowError::new_err(text));
-        }
         let handles = self.in_hook(py)?;
-        let mut data = vec![0; length];
+        let mut data = buffer(length)?;
         handles.dma.read(iova, &mut data).or_raise(py)?;
         Ok(PyBytes::new(py, &data))
     }
@@ -183,7 +188,7 @@ impl Core {
         length: usize,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let handles = self.handles(py)?;
-        let mut data = vec![0; length.min(MAX_READ)];
+        let mut data = buffer(length)?;
         handles.shared[bar].read(offset, &mut data).map_err(not_shared)?;
         // What the guest stored before a word that was read is seen by later reads.
         fence(Ordering::Acquire);
@@ -278,10 +283,12 @@ impl Core {
     /// Uses timers and memories: in a hook, or before a bench or a server takes the device.
     fn with_held<R>(&self, py: Python<'_>, call: impl FnOnce(&mut Held) -> R) -> PyResult<R> {
         let is_used = self.is_used.load(Ordering::Acquire);
-        match &mut *lock(&self.held) {
-            Some(held) if !is_used || self.is_in_hook() => Ok(call(held)),
-            _ => Err(only_hooks(py, "timers and memories")),
-        }
+        let done = match &mut *lock(&self.held) {
+            Some(held) if !is_used || self.is_in_hook() => Some(call(held)),
+            _ => None,
+        };
+        // Python runs without the lock: a finalizer may use a timer.
+        done.ok_or_else(|| only_hooks(py, "timers and memories"))
     }
 
     fn arm(&self, py: Python<'_>, timer: usize, arm: Arm) -> PyResult<()> {

@@ -107,6 +107,15 @@ def test_only_hooks_use_memories():
     assert device.program[-1] == 0
 
 
+def test_a_slice_takes_bytes_and_no_number():
+    card = Card()
+    with pytest.raises(TypeError):
+        card.program[0:4] = 4
+    assert card.program[0:4] == b"\x7fELF"
+    card.program[0:2] = bytearray(b"ab")
+    assert card.program[0:4] == b"abLF"
+
+
 def test_bytes_outside_a_memory():
     memory = Card().program
     assert len(memory) == 0x100
@@ -143,6 +152,12 @@ def test_shared_memory_of_a_bar(socket):
             shared.write(0xFFF, b"ab")
         with pytest.raises(AttributeError, match="BAR 2 cannot be replaced"):
             server.device.bar2 = b""
+
+
+def test_a_read_that_is_too_long():
+    bench = vu.Bench(Card())
+    with pytest.raises(OverflowError, match="at most 16777216"):
+        bench.device.bar2.read(0x1000, (16 << 20) + 1)
 
 
 def test_memory_of_a_bar_that_is_not_shared():

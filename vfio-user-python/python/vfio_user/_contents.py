@@ -96,10 +96,12 @@ def is_blocks(member: Any) -> bool:
     return isinstance(member, Blocks)
 
 
-def members_of(cls: type, reserved: Iterable[str], methods: Iterable[str] = ()) -> dict[str, Any]:
+def members_of(
+    cls: type, kind: str, reserved: Iterable[str], methods: Iterable[str] = ()
+) -> dict[str, Any]:
     """Returns the attributes of a class and its bases, the first base first.
 
-    No declaration and no hook has one of the ``reserved`` names, and no hook that of one of the
+    The class is a ``kind``, for messages. No declaration and no hook has one of the ``reserved`` names, and no hook that of one of the
     ``methods``, which the runtime calls.
     """
     members: dict[str, Any] = {}
@@ -127,8 +129,8 @@ def members_of(cls: type, reserved: Iterable[str], methods: Iterable[str] = ()) 
             continue
         if name in reserved:
             raise DeclarationError(
-                f"{cls.__name__}.{name} hides an attribute that every {cls.__mro__[-3].__name__} "
-                "has; give it another name"
+                f"{cls.__name__}.{name} hides an attribute that every {kind} has; "
+                "give it another name"
             )
     return members
 

@@ -33,7 +33,7 @@ class Block(Owner):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        members = members_of(cls, RESERVED)
+        members = members_of(cls, "Block", RESERVED)
         refuse(cls, members)
         cls._contents = Contents(cls, members)
 

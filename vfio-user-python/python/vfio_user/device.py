@@ -66,7 +66,7 @@ class Device(Owner):
             if "pci" in cls.__dict__:
                 raise DeclarationError(f"{cls.__name__}.pci is {cls.pci!r}; a Pci is accepted")
             return
-        members = members_of(cls, RESERVED, METHODS)
+        members = members_of(cls, "Device", RESERVED, METHODS)
         irqs = [member for member in members.values() if isinstance(member, Irqs)]
         if len(irqs) > 1:
             raise DeclarationError(f"{cls.__name__} declares Irqs more than once; one is accepted")

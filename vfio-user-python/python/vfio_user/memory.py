@@ -38,7 +38,8 @@ class BoundMemory:
     @overload
     def __setitem__(self, index: slice, value: bytes | bytearray | memoryview) -> None: ...
     def __setitem__(self, index: int | slice, value: Any) -> None:
-        data = bytes(value) if isinstance(index, slice) else bytes([value])
+        # `bytes` of an integer would be as many zeros.
+        data = bytes(memoryview(value)) if isinstance(index, slice) else bytes([value])
         self._core.write_memory(self._place, *self._range(index), data)
 
     def __bytes__(self) -> bytes:
