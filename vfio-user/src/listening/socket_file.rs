@@ -28,28 +28,37 @@ impl SocketFile {
     ///
     /// If the path is relative, and the current folder is not known.
     pub(crate) fn of_other(path: &Path) -> io::Result<Self> {
-        let (path, identity) = (std::path::absolute(path)?, Mutex::default());
-        Ok(SocketFile(SocketPath(Arc::new(State { path, identity }))))
+        let (path, file) = (std::path::absolute(path)?, Mutex::default());
+        Ok(SocketFile(SocketPath(Arc::new(State { path, file }))))
     }
 
     pub(crate) fn path(&self) -> &SocketPath {
         &self.0
     }
 
-    /// Owns the file, which another program has created.
+    /// Owns the file, which another program has created, or which this process has left.
     ///
     /// # Errors
     ///
     /// If it does not exist.
     pub(crate) fn own(&self) -> io::Result<()> {
-        let mut owned = self.0.owned();
-        *owned = Some(identity(self.0.as_path())?);
+        let mut file = self.0.file();
+        // What lies at the path of a file that was left may be a different one by now.
+        let identity = match *file {
+            File::Unknown => identity(self.0.as_path())?,
+            File::Owned(identity) | File::Left(identity) => identity,
+            File::Removed => return Ok(()),
+        };
+        *file = File::Owned(identity);
         Ok(())
     }
 
     /// Leaves the file to another program, which listens there.
     pub(crate) fn leave(&self) {
-        *self.0.owned() = None;
+        let mut file = self.0.file();
+        if let File::Owned(identity) = *file {
+            *file = File::Left(identity);
+        }
     }
 }
 
@@ -66,9 +75,20 @@ pub(crate) struct SocketPath(Arc<State>);
 #[derive(Debug)]
 struct State {
     path: PathBuf,
-    /// The file that this process owns. Locked while it is removed: another program must not
-    /// receive it meanwhile.
-    identity: Mutex<Option<Identity>>,
+    /// Locked while the file is removed: another program must not receive it meanwhile.
+    file: Mutex<File>,
+}
+
+/// What a process knows of the file.
+#[derive(Debug, Default)]
+enum File {
+    /// Another program has created it.
+    #[default]
+    Unknown,
+    Owned(Identity),
+    /// Another program owns it.
+    Left(Identity),
+    Removed,
 }
 
 /// A device and an inode.
@@ -81,16 +101,17 @@ impl SocketPath {
 
     /// Removes the file if this process owns it, unless another one has replaced it.
     pub(crate) fn remove(&self) {
-        let mut owned = self.owned();
-        let Some(ours) = owned.take() else { return };
+        let mut file = self.file();
+        let File::Owned(ours) = *file else { return };
+        *file = File::Removed;
         if identity(self.as_path()).is_ok_and(|found| found == ours) {
             // A failure cannot be handled, and a leftover file is replaced the next time.
             let _ = fs::remove_file(self.as_path());
         }
     }
 
-    fn owned(&self) -> MutexGuard<'_, Option<Identity>> {
-        self.0.identity.lock().unwrap_or_else(PoisonError::into_inner)
+    fn file(&self) -> MutexGuard<'_, File> {
+        self.0.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -125,5 +146,12 @@ mod tests {
         drop(replaced);
         drop(SocketFile::of_other(&path).unwrap());
         assert!(path.exists(), "the file of another one");
+        let left = SocketFile::new(&path).unwrap();
+        left.leave();
+        fs::rename(&path, folder.path().join("left")).unwrap();
+        create();
+        left.own().unwrap();
+        drop(left);
+        assert!(path.exists(), "another one has replaced it meanwhile");
     }
 }
