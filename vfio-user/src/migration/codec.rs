@@ -71,8 +71,8 @@ pub(crate) fn shape_of<T: DeserializeOwned + 'static>() -> &'static Shape {
         return shape;
     }
     let shape = trace(|| PhantomData::<T>, false);
-    let shape: &'static Shape = Box::leak(Box::new(shape));
-    shapes().entry(id).or_insert(shape)
+    // Another thread may have been faster.
+    shapes().entry(id).or_insert_with(|| Box::leak(Box::new(shape)))
 }
 
 /// The shape of a type, with the values of it that are refused.
