@@ -16,7 +16,7 @@ use vfio_user_virtio::Activation;
 use crate::frames::Frames;
 use crate::net::{MAX_FRAME, RECEIVE, TRANSMIT};
 
-/// How often a connection is tried, or an interface that was removed.
+/// How often a connection is tried, or an interface that is down.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// How the other end is reached.
@@ -112,7 +112,7 @@ impl Link {
         self.wake(RECEIVE);
     }
 
-    /// Receives frames, and opens the wire again and again.
+    /// Receives frames. Connects a stream again and again; an interface that is removed is lost.
     fn receive(&self) {
         loop {
             let received = match &self.wire {
@@ -143,7 +143,7 @@ impl Link {
         Ok(())
     }
 
-    /// Receives frames until the interface is removed.
+    /// Receives frames until the interface is down or removed.
     fn receive_tap(&self, tap: &SyncDevice) -> io::Result<()> {
         let mut buffer = vec![0; MAX_FRAME];
         loop {
