@@ -86,6 +86,9 @@ impl ScatterList {
     ///
     /// As [`Dma::map_readable`].
     pub fn gather(&self, dma: &Dma) -> Result<DmaGuard, DmaError> {
+        if let Some((iova, len)) = self.only_range() {
+            return dma.map_readable(iova, len);
+        }
         let ranges = self.ranges().filter_map(|range| range.iova.map(|iova| (iova, range.len)));
         ranges.map(|(iova, len)| dma.map_readable(iova, size(len))).collect()
     }
@@ -101,6 +104,9 @@ impl ScatterList {
         dma: &Dma,
         mut fill: impl FnMut(u64, &DmaGuard) -> Result<(), E>,
     ) -> Result<(), E> {
+        if let Some((iova, len)) = self.only_range() {
+            return fill(0, &dma.map_writable(iova, len)?);
+        }
         let mut offset = 0_u64;
         let held = self.ranges().filter_map(|range| {
             let start = offset;
@@ -113,6 +119,12 @@ impl ScatterList {
         }
         let held = held.collect::<Result<Vec<_>, _>>()?;
         held.iter().try_for_each(|(offset, part)| fill(*offset, part))
+    }
+
+    /// Returns the range of a list that has no other one, which is what most commands have.
+    fn only_range(&self) -> Option<(u64, usize)> {
+        let iova = self.last.iova.filter(|_| self.earlier.is_empty())?;
+        Some((iova, size(self.last.len)))
     }
 
     fn ranges(&self) -> impl Iterator<Item = Range> {
