@@ -79,8 +79,9 @@ impl Work for Chunks {
         any || self.next > first
     }
 
-    fn drain(&mut self, cx: &WorkCx) {
+    fn drain(&mut self, cx: &WorkCx) -> bool {
         self.take_finished(cx);
+        self.under_way > 0
     }
 }
 
@@ -97,15 +98,19 @@ struct Loader {
     chunks: Worker<Chunks>,
     #[migrate(skip)]
     disk: Arc<File>,
+    /// Whether the worker polls, and nothing wakes it.
+    #[migrate(skip)]
+    polls: bool,
 }
 
 impl Loader {
-    fn new(disk: &Arc<File>) -> Self {
+    fn new(disk: &Arc<File>, polls: bool) -> Self {
         Loader {
             end: Virtual::default(),
             under_way: Virtual::default(),
             chunks: Worker::default(),
             disk: Arc::clone(disk),
+            polls,
         }
     }
 
@@ -117,6 +122,10 @@ impl Loader {
     fn run(&mut self, cx: &mut Cx<'_, Self>) {
         let mut state = self.chunks.state();
         let queue = state.queue.get_or_insert_with(|| FileQueue::new(&[&*self.disk], 4).unwrap());
+        if self.polls {
+            drop(state);
+            return self.chunks.run_polling(cx).unwrap();
+        }
         self.chunks.wake_by(&*queue).unwrap();
         drop(state);
         self.chunks.run(cx).unwrap();
@@ -153,8 +162,12 @@ fn disk() -> Arc<File> {
 }
 
 fn setup() -> (Running, RawClient, File) {
+    setup_with(false)
+}
+
+fn setup_with(polls: bool) -> (Running, RawClient, File) {
     let disk = disk();
-    let (running, mut client) = serve::over_pair(move || Loader::new(&disk));
+    let (running, mut client) = serve::over_pair(move || Loader::new(&disk, polls));
     client.negotiate();
     client.write(wire::region::CONFIG, 4, &[6, 0]);
     let memory = files::memory(MEMORY);
@@ -204,7 +217,16 @@ fn transfers_that_finish_wake_the_worker() {
 
 #[test]
 fn a_stop_waits_for_transfers_under_way_which_are_completed() {
-    let (_running, mut client, memory) = setup();
+    stop_with_transfers_under_way(false);
+}
+
+#[test]
+fn a_stop_waits_for_transfers_of_a_worker_that_polls() {
+    stop_with_transfers_under_way(true);
+}
+
+fn stop_with_transfers_under_way(polls: bool) {
+    let (_running, mut client, memory) = setup_with(polls);
     for end in 1..=CHUNKS {
         load(&mut client, end);
         set_state(&mut client, STOP);
@@ -253,7 +275,7 @@ fn an_unmap_waits_for_transfers_under_way() {
 #[test]
 fn a_client_that_leaves_and_one_that_comes_meanwhile() {
     let disk = disk();
-    let running = Running::at_path(move || Loader::new(&disk));
+    let running = Running::at_path(move || Loader::new(&disk, false));
     for turn in 0..4 {
         let mut client = running.client();
         client.request(command::RESET, &[], &[]).ok();

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicBool, fence};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-/// Eventfds that wake a thread, and what other threads wake it by.
+/// Descriptors that wake a thread, and what other threads wake it by.
 ///
-/// All members are edge-triggered: a signal wakes the thread once, and the thread reads no counter.
-/// A member that has been signalled before it is added wakes the thread as well.
+/// All members are edge-triggered: a member that becomes readable wakes the thread once, and the
+/// thread reads nothing from it. A member that is readable when it is added wakes the thread as
+/// well.
 #[derive(Debug)]
 pub(crate) struct WaitSet {
     epoll: Epoll,
@@ -29,14 +30,14 @@ impl WaitSet {
         Ok(set)
     }
 
-    pub(crate) fn add(&self, eventfd: BorrowedFd<'_>) -> nix::Result<()> {
-        self.epoll.add(eventfd, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, 0))
+    pub(crate) fn add(&self, descriptor: BorrowedFd<'_>) -> nix::Result<()> {
+        self.epoll.add(descriptor, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, 0))
     }
 
     /// Removes a member. Closing it would not suffice, because other processes may share it.
-    pub(super) fn remove(&self, eventfd: BorrowedFd<'_>) {
+    pub(super) fn remove(&self, descriptor: BorrowedFd<'_>) {
         // It fails only if the set does not hold the descriptor.
-        let _ = self.epoll.delete(eventfd);
+        let _ = self.epoll.delete(descriptor);
     }
 
     /// Waits until a member is signalled or [`wake`](Self::wake) is called, unless `is_due`. It may

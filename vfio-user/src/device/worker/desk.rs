@@ -6,9 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Wake;
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 use super::work::{HeldCx, Work, WorkCx};
 use crate::wake::WaitSet;
+
+/// How long the thread sleeps before work that is left is drained again.
+const DRAIN_PAUSE: Duration = Duration::from_micros(100);
 
 /// What a worker shares with its thread.
 pub(super) struct Desk<W> {
@@ -103,11 +107,12 @@ impl<W: Work> Desk<W> {
             // A swap, so that what was stored before the ring is seen.
             self.is_rung.swap(false, SeqCst);
             let turn = if inner.polls { self.poll(&mut inner) } else { inner.turn() };
-            if turn == Turn::Stopped {
-                inner.drain();
-            }
+            let is_left = turn == Turn::Stopped && inner.drain();
             drop(inner);
-            if turn != Turn::Done {
+            if is_left {
+                // The work may end without waking this thread, as that of a worker that polls.
+                thread::sleep(DRAIN_PAUSE);
+            } else if turn != Turn::Done {
                 self.sleep();
             }
         }
@@ -166,9 +171,8 @@ impl<W: Work> Inner<W> {
         if work.turn(&cx) { Turn::Done } else { Turn::Nothing }
     }
 
-    fn drain(&mut self) {
-        if let Some(cx) = &self.cx {
-            self.work.drain(cx);
-        }
+    /// Returns whether work is left.
+    fn drain(&mut self) -> bool {
+        self.cx.as_ref().is_some_and(|cx| self.work.drain(cx))
     }
 }

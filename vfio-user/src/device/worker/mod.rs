@@ -202,8 +202,11 @@ impl<W: Work> Worker<W> {
         Err(Error::device(format!("BAR {bar} has no doorbell at {offset:#x}")))
     }
 
-    /// Makes a descriptor wake the worker whenever it becomes readable: a `FileQueue`, an eventfd.
-    /// It lasts until the descriptor is closed. A second call for it changes nothing.
+    /// Makes a descriptor wake the worker when it becomes readable: a `FileQueue`, an eventfd.
+    ///
+    /// It wakes the worker once each time: take everything, until `WouldBlock` or `None`, before a
+    /// turn returns `false`. It lasts until the descriptor and its duplicates are closed. A second
+    /// call for it changes nothing.
     ///
     /// # Errors
     ///

@@ -32,9 +32,13 @@ pub trait Work: Send + 'static {
     /// holds guards between turns needs it, such as transfers of a `FileQueue`: the client's
     /// request waits until they are dropped. Guards still work while the device is being stopped,
     /// so a command that ends here is completed, and migrates as such. Nothing else can be
-    /// accessed. Does nothing by default.
-    fn drain(&mut self, cx: &WorkCx) {
+    /// accessed.
+    ///
+    /// Returns whether work is left: it is called again soon then, also if nothing wakes the
+    /// worker. Does nothing by default, and returns `false`.
+    fn drain(&mut self, cx: &WorkCx) -> bool {
         let _ = cx;
+        false
     }
 }
 
