@@ -93,6 +93,25 @@ fn a_queue_that_is_full_returns_the_memory_until_a_transfer_is_taken() {
     assert_eq!(queue.room(), 2);
 }
 
+/// Also one that the call which prepares it has done, and one that it refuses.
+#[test]
+fn every_transfer_that_finishes_makes_the_descriptor_readable() {
+    let setup = setup();
+    let (disk, _) = disk(LEN);
+    let mut queue = queue(&disk, 1);
+    let done = setup.dma.map_writable(FILE_IO, LEN).unwrap();
+    let refused = setup.dma.map_readable(MAPPED[0], LEN).unwrap();
+    for (held, is_ok) in [(done, true), (refused, false)] {
+        queue.read(0, 0, held, ()).unwrap();
+        assert_eq!(queue.room(), 0);
+        queue.submit().unwrap();
+        assert!(files::is_readable(&queue, vfio_user_tests::PATIENCE));
+        assert_eq!(queue.take_finished().unwrap().1.is_ok(), is_ok);
+        assert_eq!(queue.room(), 1);
+        assert!(!files::is_readable(&queue, Duration::ZERO));
+    }
+}
+
 #[test]
 fn a_file_that_ends_too_early_is_an_error_of_the_file() {
     let setup = setup();
@@ -301,6 +320,8 @@ fn files_that_could_be_waited_for_for_ever_are_refused() {
         assert!(matches!(error, FileQueueError::Depth { .. }));
     }
     FileQueue::<()>::new(&[&disk], 4096).unwrap();
+    let error = FileQueue::<()>::new(&[] as &[File], 1).unwrap_err();
+    assert!(matches!(error, FileQueueError::NoFiles));
 }
 
 /// On a thread whose `io_uring_setup` fails.

@@ -2,7 +2,6 @@
 
 mod error;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -17,20 +16,21 @@ use super::file_transfer::FileTransferError;
 use super::guard::DmaGuard;
 use super::rights::Rights;
 use super::segment::DmaSegment;
-use crate::sys::{Finished, HoldsBytes, Operation, Place, SharedBytes, Uring};
+use crate::sys::{FileOperation, FilePosition, Finished, HoldsBytes, SharedBytes, Uring};
 pub use error::{FileQueueError, FileQueueFull};
 
 /// Reads, writes and syncs of files that are under way, by `io_uring(7)`.
 ///
 /// [`DmaGuard::read_from`] waits for a file. Here the kernel reads and writes while the thread
 /// continues, and many transfers are under way at a time. The kernel copies to and from mapped
-/// memory by itself, as `read_from` does. A queue belongs to one thread at a time, for example to a
-/// [`Worker`](crate::Worker).
+/// memory by itself, as `read_from` does. The kernel cancels what a thread has submitted when that
+/// thread exits, so [`submit`](Self::submit) on a thread that lives until the transfers end, for
+/// example in a [`Worker`](crate::Worker).
 ///
 /// A transfer is prepared by [`read`](Self::read), [`write`](Self::write) or
 /// [`sync`](Self::sync) with a tag of the device's choice, all that are prepared start with
-/// [`submit`](Self::submit), and [`take_finished`](Self::take_finished) returns them in the order
-/// in which they end. The descriptor of the queue ([`AsFd`]) is readable while there are any:
+/// `submit`, and [`take_finished`](Self::take_finished) returns them in the order in which they
+/// end. The descriptor of the queue ([`AsFd`]) is readable while there are any:
 /// [`Worker::wake_by`](crate::Worker::wake_by).
 ///
 /// ```
@@ -60,11 +60,11 @@ pub use error::{FileQueueError, FileQueueFull};
 /// A transfer holds its guard until `take_finished` returns it, so requests that remove the memory,
 /// stop the device or reset it wait for that long. A worker that keeps transfers under way between
 /// its turns takes them in [`Work::drain`](crate::Work::drain) as well. A queue that is dropped
-/// waits for its transfers.
+/// waits for the transfers that were submitted; the others do not start.
 ///
 /// Memory that is not mapped is read or written by the call that prepares the transfer, which waits
-/// for it; the transfer is then finished. Guest memory is not registered with the kernel: that
-/// would pin all of it, and hide that a client truncates its file.
+/// for it; the transfer finishes when it is submitted. Guest memory is not registered with the
+/// kernel: that would pin all of it, and hide that a client truncates its file.
 ///
 /// # Files
 ///
@@ -72,30 +72,31 @@ pub use error::{FileQueueError, FileQueueFull};
 /// lets the queue do nothing else, whatever happens to the process, so `--sandbox` allows the use
 /// of queues. Create them before the program is confined: together with the device, or earlier.
 ///
-/// A transfer ends when the storage has done it: it cannot be cancelled.
+/// A transfer ends when the storage has done it. A device cannot cancel it.
 pub struct FileQueue<T: 'static> {
-    ring: Uring<Transfer<T>>,
+    ring: Uring<HeldTransfer<T>>,
+    /// For memory that is not mapped.
     files: Box<[OwnedFd]>,
-    /// What has finished without the ring.
-    finished: VecDeque<(T, Result<(), FileTransferError>)>,
 }
 
 /// A transfer that is under way.
-struct Transfer<T> {
+struct HeldTransfer<T> {
     /// `None` for a sync.
     guard: Option<DmaGuard>,
     /// What the device needs.
     rights: Rights,
+    /// The result, if the transfer has ended without the ring. The ring reports it.
+    done: Option<Result<(), FileTransferError>>,
     tag: T,
 }
 
-impl<T> Transfer<T> {
+impl<T> HeldTransfer<T> {
     fn segments(&self) -> &[DmaSegment] {
         self.guard.as_ref().map_or(&[], DmaGuard::segments)
     }
 }
 
-impl<T: 'static> HoldsBytes for Transfer<T> {
+impl<T: 'static> HoldsBytes for HeldTransfer<T> {
     type Error = DmaError;
 
     fn bytes(&self) -> impl Iterator<Item = Result<SharedBytes<'_>, DmaError>> {
@@ -115,15 +116,18 @@ impl<T: 'static> FileQueue<T> {
         if !(1..=4096).contains(&depth) {
             return Err(FileQueueError::Depth { depth });
         }
+        if files.is_empty() {
+            return Err(FileQueueError::NoFiles);
+        }
         let files: Vec<_> = files.iter().map(AsFd::as_fd).collect();
         for (index, file) in files.iter().enumerate() {
             check_file(*file, index)?;
         }
         let ring = Uring::new(&files, depth).map_err(FileQueueError::of_setup)?;
-        // For memory that is not mapped.
-        let owned = files.iter().map(BorrowedFd::try_clone_to_owned).collect::<io::Result<_>>();
-        let files = owned.map_err(FileQueueError::System)?;
-        Ok(FileQueue { ring, files, finished: VecDeque::new() })
+        let owned = files.iter().enumerate().map(|(index, file)| {
+            file.try_clone_to_owned().map_err(|source| FileQueueError::File { index, source })
+        });
+        Ok(FileQueue { ring, files: owned.collect::<Result<_, _>>()? })
     }
 
     /// Returns the number of transfers that can be prepared before one is taken.
@@ -135,8 +139,7 @@ impl<T: 'static> FileQueue<T> {
     ///
     /// # Errors
     ///
-    /// If there is no [`room`](Self::room). All other errors are those of the transfer, which has
-    /// finished then.
+    /// If there is no [`room`](Self::room). All other errors are those of the transfer.
     ///
     /// # Panics
     ///
@@ -148,8 +151,8 @@ impl<T: 'static> FileQueue<T> {
         guard: DmaGuard,
         tag: T,
     ) -> Result<(), FileQueueFull<T>> {
-        let transfer = Transfer { guard: Some(guard), rights: Rights::WRITE, tag };
-        self.start(Operation::Read, file, position, transfer)
+        let transfer = HeldTransfer { guard: Some(guard), rights: Rights::WRITE, done: None, tag };
+        self.start(FileOperation::Read, file, position, transfer)
     }
 
     /// Prepares to write all of the memory that is held to a file, from `position` on, as
@@ -169,8 +172,8 @@ impl<T: 'static> FileQueue<T> {
         guard: DmaGuard,
         tag: T,
     ) -> Result<(), FileQueueFull<T>> {
-        let transfer = Transfer { guard: Some(guard), rights: Rights::READ, tag };
-        self.start(Operation::Write, file, position, transfer)
+        let transfer = HeldTransfer { guard: Some(guard), rights: Rights::READ, done: None, tag };
+        self.start(FileOperation::Write, file, position, transfer)
     }
 
     /// Prepares to make durable what has been written to a file, as [`File::sync_data`] does.
@@ -186,16 +189,16 @@ impl<T: 'static> FileQueue<T> {
     ///
     /// [`File::sync_data`]: std::fs::File::sync_data
     pub fn sync(&mut self, file: usize, tag: T) -> Result<(), FileQueueFull<T>> {
-        let transfer = Transfer { guard: None, rights: Rights::empty(), tag };
-        self.start(Operation::Sync, file, 0, transfer)
+        let transfer = HeldTransfer { guard: None, rights: Rights::empty(), done: None, tag };
+        self.start(FileOperation::Sync, file, 0, transfer)
     }
 
     fn start(
         &mut self,
-        operation: Operation,
+        operation: FileOperation,
         file: usize,
         position: u64,
-        transfer: Transfer<T>,
+        transfer: HeldTransfer<T>,
     ) -> Result<(), FileQueueFull<T>> {
         assert!(file < self.files.len(), "file {file} of {}", self.files.len());
         if self.room() == 0 {
@@ -205,17 +208,27 @@ impl<T: 'static> FileQueue<T> {
         if let Some(guard) = guard.filter(|guard| !is_for_ring(guard, position)) {
             let file = &self.files[file];
             let done = match operation {
-                Operation::Read => guard.read_from(file, position),
+                FileOperation::Read => guard.read_from(file, position),
                 _ => guard.write_to(file, position),
             };
-            self.finished.push_back((transfer.tag, done));
+            self.report(transfer.tag, done);
             return Ok(());
         }
-        let place = Place { file: u32::try_from(file).unwrap_or(u32::MAX), position };
+        let place = FilePosition { file: u32::try_from(file).unwrap_or(u32::MAX), position };
         if let Err((transfer, error)) = self.ring.start(operation, place, transfer) {
-            self.finished.push_back((transfer.tag, Err(error.into())));
+            self.report(transfer.tag, Err(error.into()));
         }
         Ok(())
+    }
+
+    /// Lets the ring finish a transfer that has ended without it, so that the descriptor of the
+    /// queue is readable.
+    fn report(&mut self, tag: T, done: Result<(), FileTransferError>) {
+        let rights = Rights::empty();
+        let transfer = HeldTransfer { guard: None, rights, done: Some(done), tag };
+        let place = FilePosition { file: 0, position: 0 };
+        let started = self.ring.start(FileOperation::Nothing, place, transfer);
+        debug_assert!(started.is_ok(), "it holds no memory");
     }
 
     /// Starts what is prepared, and does not wait for it.
@@ -231,7 +244,7 @@ impl<T: 'static> FileQueue<T> {
     /// Returns a transfer that has finished, if there is one: its tag, and its result. A part may
     /// have been moved by a transfer that has failed.
     pub fn take_finished(&mut self) -> Option<(T, Result<(), FileTransferError>)> {
-        self.finished.pop_front().or_else(|| self.ring.take_finished().map(finish))
+        self.ring.take_finished().map(finish)
     }
 
     /// Starts what is prepared, waits until a transfer has finished, and returns it; `None` if none
@@ -251,7 +264,7 @@ impl<T: 'static> FileQueue<T> {
     }
 }
 
-/// Its descriptor can be waited for: it is readable while transfers by `io_uring` have finished.
+/// Its descriptor can be waited for: it is readable while transfers have finished.
 impl<T: 'static> AsFd for FileQueue<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.ring.as_fd()
@@ -272,8 +285,11 @@ fn is_for_ring(guard: &DmaGuard, position: u64) -> bool {
 }
 
 /// Returns the tag and the result of a transfer, and releases its memory.
-fn finish<T>(finished: Finished<Transfer<T>>) -> (T, Result<(), FileTransferError>) {
+fn finish<T>(finished: Finished<HeldTransfer<T>>) -> (T, Result<(), FileTransferError>) {
     let Finished { held: transfer, position, result } = finished;
+    if let Some(done) = transfer.done {
+        return (transfer.tag, done);
+    }
     let segments = transfer.segments();
     if transfer.rights.contains(Rights::WRITE) {
         // A failed read may have read a part.
@@ -303,11 +319,12 @@ fn is_fault(error: &io::Error) -> bool {
 ///
 /// If transfers of the file could take for ever, or fail because they would have to wait.
 fn check_file(file: BorrowedFd<'_>, index: usize) -> Result<(), FileQueueError> {
-    let stat = fstat(file).map_err(|error| FileQueueError::System(error.into()))?;
+    let refused = |errno: Errno| FileQueueError::File { index, source: errno.into() };
+    let stat = fstat(file).map_err(refused)?;
     if !matches!(stat.st_mode & libc::S_IFMT, libc::S_IFREG | libc::S_IFBLK) {
         return Err(FileQueueError::NotAFile { index });
     }
-    let flags = fcntl(file, FcntlArg::F_GETFL).map_err(|e| FileQueueError::System(e.into()))?;
+    let flags = fcntl(file, FcntlArg::F_GETFL).map_err(refused)?;
     if OFlag::from_bits_retain(flags).contains(OFlag::O_NONBLOCK) {
         return Err(FileQueueError::NonBlocking { index });
     }

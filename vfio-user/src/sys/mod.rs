@@ -28,7 +28,7 @@ pub(crate) use mapping::{Lost, Mapping, page_size};
 pub(crate) use signal::{is_eventfd, prepare_signals, signal};
 pub(crate) use socket::{MAX_FDS, Received, read_now, receive, unread};
 #[cfg(feature = "io-uring")]
-pub(crate) use uring::{Finished, HoldsBytes, Operation, Place, Uring};
+pub(crate) use uring::{FileOperation, FilePosition, Finished, HoldsBytes, Uring};
 pub(crate) use vectored::{SharedBytes, preadv, pwritev, skip};
 #[cfg(feature = "vm-memory")]
 pub(crate) use vm::volatile_slice;

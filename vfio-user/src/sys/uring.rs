@@ -3,16 +3,21 @@
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::thread;
+use std::time::Duration;
 
 use io_uring::register::Restriction;
 use io_uring::types::{Fixed, FsyncFlags};
 use io_uring::{IoUring, cqueue, opcode, squeue};
+use nix::errno::Errno;
+use nix::libc;
 
 use super::SharedBytes;
 use super::vectored::{MAX_RANGES, skip};
 
 /// The only operations of a ring.
-const OPERATIONS: [u8; 5] = [
+const OPERATIONS: [u8; 6] = [
+    opcode::Nop::CODE,
     opcode::Read::CODE,
     opcode::Readv::CODE,
     opcode::Write::CODE,
@@ -21,6 +26,10 @@ const OPERATIONS: [u8; 5] = [
 ];
 /// The maximum number of bytes of a read or write, below the kernel's own limit.
 const MAX_LEN: usize = 1 << 30;
+/// `IORING_ENTER_GETEVENTS`: waits for completions.
+const GETEVENTS: u32 = 1;
+/// How long a call waits before it is repeated, when the system lacks memory.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// What owns the memory of a transfer.
 ///
@@ -28,21 +37,23 @@ const MAX_LEN: usize = 1 << 30;
 pub(crate) trait HoldsBytes: 'static {
     type Error;
 
-    /// Returns the ranges of the memory in the order of their bytes; none for a sync.
+    /// Returns the ranges of the memory in the order of their bytes; none if none are moved.
     fn bytes(&self) -> impl Iterator<Item = Result<SharedBytes<'_>, Self::Error>>;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Operation {
+pub(crate) enum FileOperation {
     Read,
     Write,
     /// Makes durable what was written (`fdatasync(2)`).
     Sync,
+    /// Moves nothing, and finishes as the others do.
+    Nothing,
 }
 
 /// Where a transfer starts.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct FilePosition {
     /// The index of the file.
     pub(crate) file: u32,
     pub(crate) position: u64,
@@ -62,16 +73,16 @@ pub(crate) struct Finished<H> {
 /// else, also to code that has taken over the process.
 pub(crate) struct Uring<H: HoldsBytes> {
     ring: IoUring,
-    slots: Box<[Slot<H>]>,
+    slots: Box<[RingSlot<H>]>,
     free: Vec<u32>,
     /// The number of entries that were pushed and whose completions were not taken.
     under_way: usize,
 }
 
 /// A transfer, or room for one.
-struct Slot<H> {
-    operation: Operation,
-    place: Place,
+struct RingSlot<H> {
+    operation: FileOperation,
+    place: FilePosition,
     /// The memory, as far as it was not moved. The kernel may use it while `held` is there; the
     /// slot is neither moved nor changed meanwhile.
     ranges: Vec<SharedBytes<'static>>,
@@ -97,7 +108,7 @@ impl<H: HoldsBytes> Uring<H> {
             operations.chain([Restriction::sqe_flags_required(fixed)]).collect();
         ring.submitter().register_restrictions(&mut allowed)?;
         ring.submitter().register_enable_rings()?;
-        let slots = (0..depth).map(|_| Slot::empty()).collect();
+        let slots = (0..depth).map(|_| RingSlot::empty()).collect();
         Ok(Uring { ring, slots, free: (0..depth.into()).rev().collect(), under_way: 0 })
     }
 
@@ -122,8 +133,8 @@ impl<H: HoldsBytes> Uring<H> {
     /// If there is no [`room`](Self::room).
     pub(crate) fn start(
         &mut self,
-        operation: Operation,
-        place: Place,
+        operation: FileOperation,
+        place: FilePosition,
         held: H,
     ) -> Result<(), (H, H::Error)> {
         let index = self.free.pop().expect("room for a transfer");
@@ -175,13 +186,12 @@ impl<H: HoldsBytes> Uring<H> {
 
     /// Returns a transfer that has finished, if there is one.
     pub(crate) fn take_finished(&mut self) -> Option<Finished<H>> {
-        let mut repeats = false;
         while let Some(entry) = self.next_completion() {
             let index = u32::try_from(entry.user_data()).expect("the index of a slot");
             let slot = &mut self.slots[index as usize];
             let Some(result) = slot.advance(entry.result()) else {
                 self.push(index);
-                repeats = true;
+                self.resubmit();
                 continue;
             };
             let held = slot.release();
@@ -189,11 +199,16 @@ impl<H: HoldsBytes> Uring<H> {
             self.free.push(index);
             return Some(Finished { held, position, result });
         }
-        if repeats {
-            // What fails is submitted with the next transfer, or by the next wait.
-            let _ = self.submit();
-        }
         None
+    }
+
+    /// Submits the rest of a transfer. No completion would wake their owner to repeat a call that
+    /// fails for a moment. An error that stays is returned by the owner's next call of
+    /// [`submit`](Self::submit).
+    fn resubmit(&mut self) {
+        while self.submit().is_err_and(|error| is_passing(&error)) {
+            thread::sleep(PAUSE);
+        }
     }
 
     /// Waits for a completion, if transfers are under way or prepared.
@@ -220,24 +235,46 @@ impl<H: HoldsBytes> AsFd for Uring<H> {
     }
 }
 
-/// Waits for the transfers that are under way: until then the kernel uses their memory.
-impl<H: HoldsBytes> Drop for Uring<H> {
-    fn drop(&mut self) {
-        while self.under_way > 0 {
-            if self.wait().is_err() {
-                // The memory of what cannot be waited for stays mapped for ever.
-                mem::forget(mem::take(&mut self.slots));
-                return;
-            }
+impl<H: HoldsBytes> Uring<H> {
+    /// Waits until the kernel uses the memory of no transfer. What was not submitted never starts.
+    fn finish_submitted(&mut self) -> io::Result<()> {
+        loop {
             self.under_way -= self.ring.completion().count();
+            if self.under_way == self.ring.submission().len() {
+                return Ok(());
+            }
+            // SAFETY: the call submits nothing, and passes no argument.
+            let waited =
+                unsafe { self.ring.submitter().enter::<libc::sigset_t>(0, 1, GETEVENTS, None) };
+            match waited {
+                Err(error) if !is_passing(&error) => return Err(error),
+                Err(_) => thread::sleep(PAUSE),
+                Ok(_) => {}
+            }
         }
     }
 }
 
-impl<H: HoldsBytes> Slot<H> {
+/// Waits for the transfers that were submitted: until then the kernel uses their memory.
+impl<H: HoldsBytes> Drop for Uring<H> {
+    fn drop(&mut self) {
+        if let Err(error) = self.finish_submitted() {
+            tracing::error!(%error, "transfers cannot be waited for; their memory stays mapped");
+            mem::forget(mem::take(&mut self.slots));
+        }
+    }
+}
+
+/// Returns whether a call of `io_uring_enter(2)` may succeed when it is repeated.
+fn is_passing(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::EAGAIN | Errno::EBUSY | Errno::ENOMEM | Errno::EINTR))
+}
+
+impl<H: HoldsBytes> RingSlot<H> {
     fn empty() -> Self {
-        let place = Place { file: 0, position: 0 };
-        Slot { operation: Operation::Sync, place, ranges: Vec::new(), first: 0, held: None }
+        let place = FilePosition { file: 0, position: 0 };
+        RingSlot { operation: FileOperation::Sync, place, ranges: Vec::new(), first: 0, held: None }
     }
 
     /// Takes what owns the memory.
@@ -260,24 +297,30 @@ impl<H: HoldsBytes> Slot<H> {
 
     /// Returns the request for what is left.
     fn entry(&self) -> squeue::Entry {
-        let Place { file, position } = self.place;
+        let FilePosition { file, position } = self.place;
         let (file, left) = (Fixed(file), &self.ranges[self.first..]);
         // `SharedBytes` is a transparent `iovec`.
         let (ranges, count) = (left.as_ptr().cast(), clamp(left.len(), MAX_RANGES));
         match (self.operation, left) {
-            (Operation::Sync, _) => opcode::Fsync::new(file).flags(FsyncFlags::DATASYNC).build(),
-            (Operation::Read, [bytes]) => {
+            // The flag is required of all entries.
+            (FileOperation::Nothing, _) => {
+                opcode::Nop::new().build().flags(squeue::Flags::FIXED_FILE)
+            }
+            (FileOperation::Sync, _) => {
+                opcode::Fsync::new(file).flags(FsyncFlags::DATASYNC).build()
+            }
+            (FileOperation::Read, [bytes]) => {
                 let len = clamp(bytes.len(), MAX_LEN);
                 opcode::Read::new(file, bytes.start(), len).offset(position).build()
             }
-            (Operation::Read, _) => {
+            (FileOperation::Read, _) => {
                 opcode::Readv::new(file, ranges, count).offset(position).build()
             }
-            (Operation::Write, [bytes]) => {
+            (FileOperation::Write, [bytes]) => {
                 let len = clamp(bytes.len(), MAX_LEN);
                 opcode::Write::new(file, bytes.start(), len).offset(position).build()
             }
-            (Operation::Write, _) => {
+            (FileOperation::Write, _) => {
                 opcode::Writev::new(file, ranges, count).offset(position).build()
             }
         }

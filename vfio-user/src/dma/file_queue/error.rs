@@ -36,6 +36,17 @@ pub enum FileQueueError {
         /// Its index.
         index: usize,
     },
+    /// The system refused a call for the file.
+    #[error("file {index} could not be used")]
+    File {
+        /// Its index.
+        index: usize,
+        /// The error of the call.
+        source: io::Error,
+    },
+    /// There are no files.
+    #[error("a queue needs at least one file")]
+    NoFiles,
     /// The depth is too small or too large.
     #[error("a queue cannot have {depth} transfers at a time; 1 to 4096 are accepted")]
     Depth {

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use nix::libc;
@@ -56,8 +56,8 @@ fn uncached(len: usize) -> File {
     file
 }
 
-fn at(position: u64) -> Place {
-    Place { file: 0, position }
+fn at(position: u64) -> FilePosition {
+    FilePosition { file: 0, position }
 }
 
 fn wait(ring: &mut Uring<Ranges>) -> Finished<Ranges> {
@@ -75,7 +75,7 @@ fn what_holds_no_memory_is_returned_and_takes_no_room() {
     let mut ring = ring(&disk(&[1]), 1);
     let partly = Ranges(mapping, vec![(0, 1), (usize::MAX, 1)]);
     for _ in 0..3 {
-        let (held, error) = ring.start(Operation::Read, at(0), partly.clone()).unwrap_err();
+        let (held, error) = ring.start(FileOperation::Read, at(0), partly.clone()).unwrap_err();
         assert_eq!((held.1.len(), error, ring.room()), (2, "no memory", 1));
     }
     assert!(ring.is_idle());
@@ -88,7 +88,7 @@ fn a_transfer_is_repeated_until_all_ranges_are_moved() {
     let pattern: Vec<u8> = (0..3000_usize).map(|n| u8::try_from(n % 251).unwrap()).collect();
     let mut ring = ring(&disk(&pattern), 1);
     let backwards = (0..3000).rev().map(|at| (at, 1)).collect();
-    ring.start(Operation::Read, at(0), Ranges(mapping, backwards)).map_err(|_| ()).unwrap();
+    ring.start(FileOperation::Read, at(0), Ranges(mapping, backwards)).map_err(|_| ()).unwrap();
     let done = wait(&mut ring);
     done.result.unwrap();
     assert_eq!(done.position, 3000);
@@ -96,6 +96,26 @@ fn a_transfer_is_repeated_until_all_ranges_are_moved() {
     file.read_exact_at(&mut read, 0).unwrap();
     read.reverse();
     assert!(read == pattern);
+}
+
+/// Its owner takes what has finished, and submits nothing.
+#[test]
+fn the_rest_of_a_transfer_starts_before_another_one_is_returned() {
+    let (_, mapping) = memory(PAGE);
+    let mut ring = ring(&disk(&[1; 3000]), 2);
+    for count in [3000, 1] {
+        let ranges = (0..count).map(|at| (at, 1)).collect();
+        let held = Ranges(Arc::clone(&mapping), ranges);
+        ring.start(FileOperation::Read, at(0), held).map_err(|_| ()).unwrap();
+    }
+    ring.submit().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while ring.room() < 2 {
+        assert!(Instant::now() < deadline, "{} have finished", ring.room());
+        if let Some(done) = ring.take_finished() {
+            done.result.unwrap();
+        }
+    }
 }
 
 /// Code that has taken over the process cannot open files by the ring.
@@ -106,7 +126,6 @@ fn the_kernel_refuses_what_a_ring_is_not_for() {
     let mut byte = 0_u8;
     let unregistered = io_uring::types::Fd(file.as_raw_fd());
     let entries = [
-        opcode::Nop::new().build(),
         opcode::OpenAt::new(io_uring::types::Fd(libc::AT_FDCWD), c"/etc/passwd".as_ptr()).build(),
         opcode::Read::new(unregistered, &raw mut byte, 1).build(),
     ];
@@ -131,13 +150,33 @@ fn a_ring_that_is_dropped_waits_for_its_transfers() {
         for half in 0..2 {
             let held = Ranges(Arc::clone(&mapping), vec![(half * LEN, LEN)]);
             let place = at((half * LEN) as u64);
-            ring.start(Operation::Read, place, held).map_err(|_| ()).unwrap();
+            ring.start(FileOperation::Read, place, held).map_err(|_| ()).unwrap();
             ring.submit().unwrap();
         }
         assert_eq!(Arc::strong_count(&mapping), 3);
         drop(ring);
         assert_eq!(Arc::strong_count(&mapping), 1);
     }
+}
+
+/// The caller of a transfer that was not submitted does not expect its effect.
+#[test]
+fn what_was_not_submitted_does_not_start_when_the_ring_is_dropped() {
+    let (_, mapping) = memory(PAGE);
+    let file = disk(&[1; 3]);
+    let mut ring = ring(&file, 4);
+    for position in 0..3 {
+        let held = Ranges(Arc::clone(&mapping), vec![(0, 1)]);
+        ring.start(FileOperation::Write, at(position), held).map_err(|_| ()).unwrap();
+        if position == 0 {
+            ring.submit().unwrap();
+        }
+    }
+    drop(ring);
+    assert_eq!(Arc::strong_count(&mapping), 1);
+    let mut bytes = [9; 3];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    assert_eq!(bytes, [0, 1, 1]);
 }
 
 extern "C" fn ignore(_: libc::c_int) {}
@@ -178,7 +217,7 @@ fn transfer_all(len: usize) -> io::Result<u64> {
     let (_, mapping) = memory(len);
     let mut ring = ring(&uncached(len), 1);
     let held = Ranges(mapping, vec![(0, len / 2), (len / 2, len / 2)]);
-    ring.start(Operation::Read, at(0), held).map_err(|_| io::ErrorKind::Other)?;
+    ring.start(FileOperation::Read, at(0), held).map_err(|_| io::ErrorKind::Other)?;
     // A call that has submitted something does not fail because a signal ends its wait.
     ring.submit()?;
     loop {
