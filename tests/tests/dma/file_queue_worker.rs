@@ -217,16 +217,7 @@ fn transfers_that_finish_wake_the_worker() {
 
 #[test]
 fn a_stop_waits_for_transfers_under_way_which_are_completed() {
-    stop_with_transfers_under_way(false);
-}
-
-#[test]
-fn a_stop_waits_for_transfers_of_a_worker_that_polls() {
-    stop_with_transfers_under_way(true);
-}
-
-fn stop_with_transfers_under_way(polls: bool) {
-    let (_running, mut client, memory) = setup_with(polls);
+    let (_running, mut client, memory) = setup();
     for end in 1..=CHUNKS {
         load(&mut client, end);
         set_state(&mut client, STOP);
@@ -236,6 +227,19 @@ fn stop_with_transfers_under_way(polls: bool) {
         assert_eq!(client.number(0, 4, 4), 0);
         thread::yield_now();
         assert_eq!(words(&memory, 0, 4), loaded);
+        set_state(&mut client, RUNNING);
+    }
+    wait_for_all(&memory);
+}
+
+/// As many as fit are under way at each stop, and nothing wakes the worker when they end.
+#[test]
+fn a_stop_waits_for_transfers_of_a_worker_that_polls() {
+    let (_running, mut client, memory) = setup_with(true);
+    load(&mut client, CHUNKS);
+    for _ in 0..4 {
+        set_state(&mut client, STOP);
+        assert_eq!(client.number(0, 4, 4), 0);
         set_state(&mut client, RUNNING);
     }
     wait_for_all(&memory);
