@@ -1,12 +1,13 @@
 //! Clients with many regions: what is done about all of them takes turns with other devices.
 
+use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use vfio_user::{Cx, Device, PciDevice, Server, SessionDma};
+use vfio_user::{Cx, Device, DmaGuard, PciDevice, Server, SessionDma};
 use vfio_user_tests::files;
 use vfio_user_tests::puppet::{self, Puppet};
 use vfio_user_tests::raw::RawClient;
@@ -15,6 +16,8 @@ use vfio_user_tests::wire::{self, command, dma, errno};
 
 const PAGE: u64 = 0x1000;
 const REGIONS: u64 = 10_000;
+/// The address of the last one.
+const LAST: u64 = 2 * (REGIONS - 1) * PAGE;
 /// A fifth of them are removed in a turn.
 const TURNS: u32 = 4;
 
@@ -43,6 +46,35 @@ impl Device for Giver {
     }
 }
 
+/// Takes a guard of the last region again whenever it has released it, as a doorbell that maps its
+/// ring does.
+#[derive(Debug, PciDevice)]
+#[pci(vendor = 0x1af4, device = 0x10f9)]
+#[bar(0: mem32, size = 0x1000)]
+struct Returner {
+    #[reg(0x00)]
+    scratch: u32,
+    #[migrate(skip)]
+    guard: Option<DmaGuard>,
+    #[migrate(skip)]
+    unmapped: Sender<RangeInclusive<u64>>,
+}
+
+impl Device for Returner {
+    type Event = ();
+
+    fn dma_unmapped(&mut self, cx: &mut Cx<'_, Self>, range: RangeInclusive<u64>) {
+        assert!(cx.dma().regions().iter().any(|region| range.contains(&region.iova())));
+        self.guard.take_if(|_| range.contains(&LAST));
+        let _ = self.unmapped.send(range);
+        cx.post(());
+    }
+
+    fn event(&mut self, cx: &mut Cx<'_, Self>, (): ()) {
+        self.guard = cx.dma().map(LAST, 8).ok();
+    }
+}
+
 struct Setup {
     server: Server,
     client: RawClient,
@@ -64,16 +96,42 @@ fn setup() -> Setup {
         has_left: Arc::clone(&left),
     });
     let (_, mut other) = puppet::add(&handle, Puppet::factory(|_| {}));
-    let file = files::memory(REGIONS * PAGE);
     serve_while(&mut server, || {
-        client.negotiate();
         other.negotiate();
-        for page in 0..REGIONS {
-            client.dma_map(dma::BOTH, page * PAGE, 2 * page * PAGE, PAGE, Some(file.as_fd())).ok();
-        }
+        map_all(&mut client);
     });
     let memory = receiver.recv().unwrap();
     Setup { server, client, other, memory, has_left }
+}
+
+fn map_all(client: &mut RawClient) {
+    let file = files::memory(REGIONS * PAGE);
+    client.negotiate();
+    for page in 0..REGIONS {
+        client.dma_map(dma::BOTH, page * PAGE, 2 * page * PAGE, PAGE, Some(file.as_fd())).ok();
+    }
+}
+
+/// Between two parts of an unmap the device runs, and reaches what is left.
+#[test]
+fn a_device_is_notified_before_each_part_of_an_unmap() {
+    let (unmapped, parts) = channel();
+    let mut server = Server::new().unwrap();
+    let handle = server.handle();
+    let (_, mut client) = puppet::add(&handle, move || Returner {
+        scratch: 0,
+        guard: None,
+        unmapped: unmapped.clone(),
+    });
+    let all = wire::dma_unmap(dma::UNMAP_ALL, 0, 0);
+    serve_while(&mut server, || {
+        map_all(&mut client);
+        assert_eq!(client.request(command::DMA_UNMAP, &all, &[]).ok(), all);
+    });
+    let parts: Vec<_> = parts.try_iter().collect();
+    assert!(parts.len() >= TURNS as usize, "{parts:x?}");
+    assert!(parts.windows(2).all(|pair| *pair[0].end() + 1 == *pair[1].start()), "{parts:x?}");
+    assert!(*parts[0].start() == 0 && parts.last().unwrap().contains(&LAST), "{parts:x?}");
 }
 
 #[test]

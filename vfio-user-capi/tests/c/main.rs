@@ -94,6 +94,10 @@ fn a_client_that_looks_at_its_range_alone_misses_no_page_with_the_quirks() {
     let pages = client.dirty_pages(memory.iova(), 64 * PAGE, PAGE).unwrap();
     assert_eq!(pages.iter().collect::<Vec<_>>(), [written]);
     assert_eq!(client.dirty_pages(memory.iova(), 64 * PAGE, PAGE).unwrap().count(), 0);
+    bar.write(COUNT, 0_u32).unwrap();
+    assert_eq!(client.dirty_pages(memory.iova(), 16 * PAGE, PAGE).unwrap().count(), 0);
+    let pages = client.dma_unmap_dirty(memory.iova(), 64 * PAGE, PAGE).unwrap();
+    assert_eq!(pages.iter().collect::<Vec<_>>(), [written]);
     drop((memory, counter));
     program.end();
 }

@@ -185,7 +185,7 @@ pub trait Device: Sized {
     ///
     /// The memory is accessible during this call; afterwards only through a
     /// [`DmaGuard`](crate::DmaGuard), which the client waits for. So make threads that hold one
-    /// finish.
+    /// finish. An unmap of thousands of regions is done in parts, with a call before each.
     fn dma_unmapped(&mut self, cx: &mut Cx<'_, Self>, range: RangeInclusive<u64>) {
         let _ = (cx, range);
     }

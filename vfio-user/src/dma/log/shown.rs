@@ -22,8 +22,20 @@ impl ShownPages {
     /// Adds to the report of a range what earlier ones have shown of it, and remembers what it
     /// shows behind the range.
     pub(crate) fn complete(&mut self, asked: RangeInclusive<u64>, report: &mut Report) {
+        let behind = report.pages_after(*asked.end());
+        self.show(asked, report);
+        self.ranges.extend(behind);
+        if self.ranges.len() > MAX_RANGES {
+            // A page too many is only sent once more.
+            let low = self.ranges.iter().map(|(low, _)| *low).min();
+            let high = self.ranges.iter().map(|(_, high)| *high).max();
+            self.ranges = low.zip(high).into_iter().collect();
+        }
+    }
+
+    /// Adds to the report of a range what earlier ones have shown of it.
+    pub(crate) fn show(&mut self, asked: RangeInclusive<u64>, report: &mut Report) {
         let (first, last) = asked.into_inner();
-        let behind = report.pages_after(last);
         for (low, high) in std::mem::take(&mut self.ranges) {
             if high < first || last < low {
                 self.ranges.push((low, high));
@@ -32,13 +44,6 @@ impl ShownPages {
             report.mark(low.max(first), high.min(last));
             self.ranges.extend((low < first).then(|| (low, first - 1)));
             self.ranges.extend((last < high).then(|| (last + 1, high)));
-        }
-        self.ranges.extend(behind);
-        if self.ranges.len() > MAX_RANGES {
-            // A page too many is only sent once more.
-            let low = self.ranges.iter().map(|(low, _)| *low).min();
-            let high = self.ranges.iter().map(|(_, high)| *high).max();
-            self.ranges = low.zip(high).into_iter().collect();
         }
     }
 
@@ -66,13 +71,23 @@ mod tests {
     }
 
     #[test]
-    fn what_was_shown_behind_a_range_is_shown_again_to_who_asks_for_it() {
+    fn what_was_shown_behind_a_range_is_shown_again_in_a_report_of_it() {
         let mut shown = ShownPages::default();
         assert_eq!(report(&mut shown, 0x10, &[0x10, 0x27, 0x31]), 1 | 1 << 0x17 | 1 << 0x21);
         assert_eq!(report(&mut shown, 0x10, &[0x26]), 1 << 0x16);
         assert_eq!(report(&mut shown, 0x20, &[]), 1 << 6 | 1 << 7);
         assert_eq!(report(&mut shown, 0x20, &[]), 0);
         assert_eq!(report(&mut shown, 0x30, &[]), 1 << 1);
+    }
+
+    #[test]
+    fn an_unmap_shows_what_was_shown_behind_a_range() {
+        let mut shown = ShownPages::default();
+        report(&mut shown, 0x10, &[0x22]);
+        let mut unmapped = Report::new(0x20 * PAGE, PAGE, 8);
+        shown.show(0x20 * PAGE..=0x30 * PAGE - 1, &mut unmapped);
+        assert_eq!(unmapped.bitmap(), [4, 0, 0, 0, 0, 0, 0, 0]);
+        assert!(shown.ranges.is_empty());
     }
 
     #[test]

@@ -42,7 +42,6 @@ pub(super) fn unmap(
         answer(reply, &unmap, nothing.as_ref().map(|(head, bits)| (*head, &bits[..])));
         return Ok(());
     }
-    function.dma_unmapped(first..=last);
     let removal = Removal { unmap, bitmap, first, last, next: first, gone: Vec::new() };
     removal.proceed(function, &mut request.blocked, reply)
 }
@@ -68,6 +67,10 @@ impl Removal {
         reply: &mut Reply<'_>,
     ) -> Result<(), Errno> {
         let end = function.dma().end_of_slice(self.next, self.last);
+        // Until then the device can take guards, also between two slices.
+        if function.dma().has(self.next, end)? {
+            function.dma_unmapped(self.next..=end);
+        }
         let slice = function.dma().take(self.next, end)?;
         if self.bitmap.is_some() || !slice.is_released() {
             self.gone.push(slice);
@@ -121,7 +124,10 @@ impl Removal {
         drop(gone);
         let found = (sweep, Report::new(first, head.page_size.get(), size));
         let step = |(sweep, report): &mut (Sweep, Report)| sweep.report(report);
-        sweep_on(found, step, function, blocked, reply, move |(_, report), _, reply| {
+        sweep_on(found, step, function, blocked, reply, move |(_, mut report), function, reply| {
+            if let Some(shown) = function.shown_pages() {
+                shown.show(first..=last, &mut report);
+            }
             answer(reply, &unmap, Some((head, report.bitmap())));
         });
     }
