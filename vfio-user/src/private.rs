@@ -137,22 +137,23 @@ pub fn interrupts<D: Device>(cx: &Cx<'_, D>) -> Arc<Interrupts> {
     Arc::clone(&cx.runtime().interrupts)
 }
 
-/// Arms a timer, for such hooks: at the time that their context had when they were called.
+/// Arms a timer, for hooks of devices that are declared at run time: they have no context, but the
+/// time that it had when they were called.
 pub fn arm_timer(timer: &mut Timer, now: Instant, after: Duration) {
     timer.arm_at(now, after);
 }
 
-/// Arms a periodic timer, for such hooks.
+/// Arms a periodic timer, as [`arm_timer`].
 pub fn arm_timer_every(timer: &mut Timer, now: Instant, first: Duration, period: Duration) {
     timer.arm_every_at(now, first, period);
 }
 
-/// Arms a timer again, for such hooks.
+/// Arms a timer again, as [`arm_timer`].
 pub fn arm_timer_again(timer: &mut Timer, now: Instant, period: Duration) {
     timer.arm_again_at(now, period);
 }
 
-/// Returns the remaining time of a timer, for such hooks.
+/// Returns the remaining time of a timer, as [`arm_timer`].
 pub fn remaining(timer: &Timer, now: Instant) -> Option<Duration> {
     timer.remaining_at(now)
 }

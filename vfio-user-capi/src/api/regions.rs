@@ -37,12 +37,15 @@ pub extern "C" fn vfu_setup_region(
         let size = size as u64;
         check(&context.all_regions(), index, size, flags)?;
         let mut areas = sparse_areas(areas, area_count, size)?;
-        if areas.is_empty() && decoded(index, size) > size {
+        let is_cut = areas.is_empty() && decoded(index, size) > size;
+        let whole_pages = size & !(PAGE_SIZE - 1);
+        if is_cut {
             // The file has no more than the region.
-            areas.push(SparseArea { offset: 0.into(), size: (size & !(PAGE_SIZE - 1)).into() });
+            areas.push(SparseArea { offset: 0.into(), size: whole_pages.into() });
         }
         let mapping = match fd {
             -1 => None,
+            _ if is_cut && whole_pages == 0 => None,
             fd => Some(Arc::new(Mapping { file: duplicate(fd)?, offset, areas })),
         };
         let size = context.config.region_size(index).unwrap_or(size);

@@ -64,7 +64,8 @@ pub(super) struct Endpoint {
     /// Whether the function has not admitted yet that the resources of a client that has left are
     /// removed.
     delays_cleanup: bool,
-    /// Whether the function still restores what a client that has left has changed.
+    /// Whether the memory of a client that has left is still dropped, or what it has changed still
+    /// restored.
     is_leaving: bool,
     /// What is left of the memory of a client that has left.
     remains: Remains,

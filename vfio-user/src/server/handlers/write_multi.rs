@@ -17,7 +17,8 @@ const SLICE: usize = 256;
 /// Accepted from every client, because some versions of QEMU send it without negotiation.
 ///
 /// A message resets the function at most once: the writes behind one that resets it are ignored, as
-/// by a function that is not ready yet. Guests wait after a reset, so none is lost that counts.
+/// by a function that is not ready yet. Guests wait after a reset, so no write of a correct one is
+/// ignored.
 pub(super) fn write_multi(
     function: &mut dyn Function,
     request: &mut Request<'_>,
