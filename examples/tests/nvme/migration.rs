@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tempfile::NamedTempFile;
-use vfio_user::client::{Client, Migration, MigrationProgress};
+use vfio_user::client::{AttachOptions, Client, Migration, MigrationProgress};
+use vfio_user_tests::PATIENCE;
 use vfio_user_tests::nvme::{Controller, Doorbells, Shadow, Writer};
 use vfio_user_tests::vm::Program;
 
@@ -40,7 +41,8 @@ fn migrate(arguments: &[&str], share: impl FnOnce(&mut Controller) -> Bells) {
     let servers = [(); 2].map(|()| Program::start(Path::new(NVME), &arguments));
     let (memory, mut controller) = attach(&servers[0], 16 << 20);
     let bells = share(&mut controller);
-    let other = Arc::new(Client::attach(servers[1].socket()).unwrap());
+    let options = AttachOptions { patience: PATIENCE, ..AttachOptions::default() };
+    let other = Arc::new(Client::attach_with(servers[1].socket(), options).unwrap());
     memory.share(&other).unwrap();
     let clients = [Arc::clone(controller.client()), other];
     let queues = controller.create_queues(1, Writer::ENTRIES).unwrap();
