@@ -25,12 +25,7 @@ impl ShownPages {
         let behind = report.pages_after(*asked.end());
         self.show(asked, report);
         self.ranges.extend(behind);
-        if self.ranges.len() > MAX_RANGES {
-            // A page too many is only sent once more.
-            let low = self.ranges.iter().map(|(low, _)| *low).min();
-            let high = self.ranges.iter().map(|(_, high)| *high).max();
-            self.ranges = low.zip(high).into_iter().collect();
-        }
+        self.limit();
     }
 
     /// Adds to the report of a range what earlier ones have shown of it.
@@ -44,6 +39,16 @@ impl ShownPages {
             report.mark(low.max(first), high.min(last));
             self.ranges.extend((low < first).then(|| (low, first - 1)));
             self.ranges.extend((last < high).then(|| (last + 1, high)));
+        }
+        self.limit();
+    }
+
+    /// Joins all ranges if there are too many: a page too many is only sent once more.
+    fn limit(&mut self) {
+        if self.ranges.len() > MAX_RANGES {
+            let low = self.ranges.iter().map(|(low, _)| *low).min();
+            let high = self.ranges.iter().map(|(_, high)| *high).max();
+            self.ranges = low.zip(high).into_iter().collect();
         }
     }
 
