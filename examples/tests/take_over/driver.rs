@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use vfio_user::EventFd;
 use vfio_user::client::{AttachOptions, Client};
 use vfio_user::protocol::{IrqIndex, RegionIndex};
+use vfio_user::{EventFd, Result};
 use vfio_user_tests::PATIENCE;
 use vfio_user_tests::nvme::Memory;
 
@@ -62,15 +62,20 @@ impl Driver {
 
     /// Submits all blocks but one. The engine has to be idle. Returns the numbers of the blocks.
     pub(crate) fn submit(&mut self) -> Vec<u32> {
+        self.try_submit().unwrap()
+    }
+
+    /// As [`submit`](Self::submit), to a program that may be killed meanwhile.
+    pub(crate) fn try_submit(&mut self) -> Result<Vec<u32>> {
         let client = Arc::clone(&self.client);
         let bar = client.region(RegionIndex::Bar0);
-        let first = bar.read::<u32>(HEAD).unwrap();
+        let first = bar.read::<u32>(HEAD)?;
         let numbers: Vec<_> = (0..COUNT - 1).map(|n| (first + n) % COUNT).collect();
         for number in &numbers {
             self.prepare(*number);
         }
-        bar.write(TAIL, (first + COUNT - 1) % COUNT).unwrap();
-        numbers
+        bar.write(TAIL, (first + COUNT - 1) % COUNT)?;
+        Ok(numbers)
     }
 
     /// Waits until these blocks are copied, and checks that each is copied once.
