@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass, field
 
 from . import _check
 
 POWER_STATES = ("d0", "d1", "d2", "d3hot", "d3cold")
 
 
+@dataclass
 class Capability:
     """A capability of the function: an item of the attribute ``capabilities`` of a device class.
 
@@ -17,21 +18,30 @@ class Capability:
     used. Clients may write the bits of the data that are set in ``writable``.
     """
 
-    def __init__(self, kind: str, *, offset: int | None = None, **options: Any) -> None:
-        self.kind = kind
-        self.offset = _check.optional(f"{kind}: offset", offset, 12)
-        self.data = bytes(options.pop("data", b""))
-        self.writable = bytes(options.pop("writable", b""))
-        self.id = self.version = self.vendor_id = self.number = 0
-        self.d1 = self.d2 = self.no_soft_reset = self.flr = self.extended_tags = False
-        self.address_32 = self.maskable = False
-        self.wakes_from: list[str] = []
-        self.port = "endpoint"
-        self.speed: int | None = None
-        self.width: int | None = None
-        self.payload: int | None = None
-        for name, value in options.items():
-            setattr(self, name, value)
+    kind: str
+    offset: int | None = None
+    data: bytes = b""
+    writable: bytes = b""
+    id: int = 0
+    version: int = 0
+    vendor_id: int = 0
+    number: int = 0
+    d1: bool = False
+    d2: bool = False
+    no_soft_reset: bool = False
+    wakes_from: list[str] = field(default_factory=list)
+    port: str = "endpoint"
+    flr: bool = False
+    speed: int | None = None
+    width: int | None = None
+    payload: int | None = None
+    extended_tags: bool = False
+    address_32: bool = False
+    maskable: bool = False
+
+    def __post_init__(self) -> None:
+        self.offset = _check.optional(f"{self.kind}: offset", self.offset, 12)
+        self.data, self.writable = bytes(self.data), bytes(self.writable)
 
     @staticmethod
     def pm(
