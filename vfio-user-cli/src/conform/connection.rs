@@ -214,7 +214,7 @@ impl Connection {
         ensure((reply.id, reply.command) == (id, command), || {
             let (of, answered) = (name(reply.command), name(command));
             let other = reply.id;
-            format!("a reply has id {other:#x} and command {of}, expected {id:#x} and {answered}")
+            format!("a reply to {of} has id {other:#x}, expected one to {answered} with id {id:#x}")
         })?;
         Ok(reply)
     }

@@ -60,13 +60,13 @@ fn wrong_headers() {
     });
     finds("header-error-number", number, "the error number is 0");
     let answered = Fault::Request(|message| message.flags &= !flag::NO_REPLY);
-    finds("header-no-reply", answered, "a reply has id");
+    finds("header-no-reply", answered, "a reply to ");
     let unknown = Fault::Request(|message| {
         if message.command > command::MIG_DATA_WRITE {
             (message.command, message.payload) = (command::RESET, Vec::new());
         }
     });
-    finds("header-unknown-command", unknown, "a reply has id");
+    finds("header-unknown-command", unknown, "a reply to ");
 }
 
 #[test]

@@ -104,10 +104,9 @@ pub(super) const CHECKS: &[Check] = &[
         "a descriptor of something that is not memory is refused",
         |server| {
             let (mut client, _) = attach(server)?;
-            for fd in no_memory()? {
+            for (what, fd) in no_memory()? {
                 let request = dma_map(BOTH, 0, IOVA, SIZE);
-                let what = format!("{fd:?}");
-                client.refuses(&what, Command::DmaMap, &request, &[fd.as_fd()])?;
+                client.refuses(what, Command::DmaMap, &request, &[fd.as_fd()])?;
             }
             Ok(())
         },
@@ -253,12 +252,13 @@ fn overlap(server: &mut Server) -> Verdict {
     unmap(&mut client, 0, IOVA, SIZE)
 }
 
-/// Descriptors that cannot be mapped.
-fn no_memory() -> Verdict<Vec<OwnedFd>> {
+/// Descriptors that cannot be mapped, with what they are.
+fn no_memory() -> Verdict<Vec<(&'static str, OwnedFd)>> {
     let found = || -> std::io::Result<_> {
         let (socket, _) = std::os::unix::net::UnixStream::pair()?;
         let (_, pipe) = std::io::pipe()?;
-        Ok(vec![socket.into(), pipe.into(), File::open("/")?.into()])
+        let folder = File::open("/")?;
+        Ok(vec![("a socket", socket.into()), ("a pipe", pipe.into()), ("a folder", folder.into())])
     };
     found().or_else(|error| fail(error.to_string()))
 }
