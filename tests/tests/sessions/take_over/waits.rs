@@ -1,14 +1,16 @@
 //! A device that is busy is handed over once it is not, within two seconds.
 
 use std::os::fd::AsFd;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use vfio_user::TakeOverError;
+use vfio_user::{ServerEnd, TakeOverError};
+use vfio_user_tests::PATIENCE;
 use vfio_user_tests::files;
 use vfio_user_tests::raw::RawClient;
 use vfio_user_tests::wire::{self, command};
 
-use super::{Card, HELD, HOLD, SCRATCH, Upgrades};
+use super::{Card, HELD, HOLD, SCRATCH, Upgrades, serve};
 
 const CONFIG: u32 = 7;
 const SIZE: u64 = 0x1000;
@@ -56,4 +58,24 @@ fn a_device_whose_client_waits_for_more_than_two_seconds_is_not_handed_over() {
     upgrades.upgrade();
     assert_eq!(client.number(0, SCRATCH, 4), 7);
     upgrades.end();
+}
+
+#[test]
+fn programs_that_start_together_take_over_one_after_the_other() {
+    let upgrades = Upgrades::start();
+    let (mut client, id) = busy(&upgrades, Duration::from_millis(300));
+    let Upgrades { folder, current } = upgrades;
+    let mut programs = vec![current, serve::<Card>(folder.path()), serve::<Card>(folder.path())];
+    client.answer_to(id, command::DMA_UNMAP).ok();
+    let deadline = Instant::now() + PATIENCE;
+    while programs.len() > 1 {
+        assert!(Instant::now() < deadline, "{} programs run", programs.len());
+        thread::sleep(Duration::from_millis(1));
+        for ended in programs.extract_if(.., |program| program.thread.is_finished()) {
+            assert_eq!(ended.thread.join().unwrap().unwrap(), ServerEnd::HandedOver);
+        }
+    }
+    assert_eq!(client.number(0, SCRATCH, 4), 7);
+    let current = programs.remove(0);
+    Upgrades { folder, current }.end();
 }
