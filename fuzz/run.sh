@@ -1,20 +1,23 @@
 #!/usr/bin/env bash
-# fuzz/run.sh [--minutes=N | --seconds-each=N] [--jobs=N] [--minimize] [TARGET..]: fuzzes the targets, an
-# hour in all unless said otherwise, and prints for each what it has tried. `.ci/run` calls it as well.
+# fuzz/run.sh [--minutes=N | --seconds-each=N] [--jobs=N] [--seed=N] [--minimize] [TARGET..]: fuzzes the
+# targets, an hour in all unless said otherwise, and prints for each what it has tried. `.ci/run` calls
+# it as well.
 #
-# `--jobs` is how many targets run at once, one unless said otherwise. Inputs that are new are kept in
+# `--jobs` is how many targets run at once, one unless said otherwise. The same `--seed` tries about the
+# same inputs again; without it each run tries others. Inputs that are new are kept in
 # target/fuzz/found/TARGET for the next run, those that fail in target/fuzz/failed/TARGET; the run then
 # prints them, goes on with the other targets, and fails. `--minimize` replaces the corpora,
 # fuzz/corpus/TARGET, by the fewest inputs that reach as much.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-minutes=60 seconds='' jobs=1 minimize=false targets=()
+minutes=60 seconds='' jobs=1 seed=0 minimize=false targets=()
 for argument in "$@"; do
     case $argument in
         --minutes=*) minutes=${argument#*=} ;;
         --seconds-each=*) seconds=${argument#*=} ;;
         --jobs=*) jobs=${argument#*=} ;;
+        --seed=*) seed=${argument#*=} ;;
         --minimize) minimize=true ;;
         -*) sed -n '2,/^set/s/^# \?//p' "$0" >&2; exit 2 ;;
         *) targets+=("$argument") ;;
@@ -34,8 +37,8 @@ libfuzzer() { # TARGET ARGUMENT..: an input of 4 KiB takes less than 10 seconds 
 fuzz() { # TARGET
     local found=target/fuzz/found/$1 failed=target/fuzz/failed/$1 log=target/fuzz/$1.log executed
     mkdir -p "$found" "$failed"
-    if ! libfuzzer "$1" -max_total_time="$seconds" -print_final_stats=1 -artifact_prefix="$failed/" \
-        "$found" "fuzz/corpus/$1" >"$log" 2>&1; then
+    if ! libfuzzer "$1" -seed="$seed" -max_total_time="$seconds" -print_final_stats=1 \
+        -artifact_prefix="$failed/" "$found" "fuzz/corpus/$1" >"$log" 2>&1; then
         report "$1" "$log" >&2
         return 1
     fi
@@ -64,7 +67,7 @@ minimize() { # TARGET
     mv "$fewest" "fuzz/corpus/$1"
 }
 
-export seconds minimize programs
+export seconds seed minimize programs
 export -f libfuzzer fuzz report minimize
 # After a target that fails, xargs runs the others, and fails.
 printf '%s\n' "${targets[@]}" | xargs -n 1 -P "$jobs" bash -euo pipefail -c 'fuzz "$0"'
