@@ -67,6 +67,14 @@ impl Disk {
         Ok(Disk(Backing::Memory(Mutex::new(bytes))))
     }
 
+    /// Returns the file, unless it is memory.
+    pub(crate) fn file(&self) -> Option<&File> {
+        match &self.0 {
+            Backing::File { file, .. } => Some(file),
+            Backing::Memory(_) => None,
+        }
+    }
+
     /// Returns the number of bytes.
     pub fn len(&self) -> u64 {
         match &self.0 {
@@ -176,14 +184,14 @@ impl Disk {
     }
 }
 
-fn of_read(error: FileTransferError) -> DiskError {
+pub(crate) fn of_read(error: FileTransferError) -> DiskError {
     match error {
         FileTransferError::Memory(error) => DiskError::Memory(error),
         error => DiskError::Read(io::Error::other(error)),
     }
 }
 
-fn of_write(error: FileTransferError) -> DiskError {
+pub(crate) fn of_write(error: FileTransferError) -> DiskError {
     match error {
         FileTransferError::Memory(error) => DiskError::Memory(error),
         error => DiskError::Write(io::Error::other(error)),

@@ -1,5 +1,7 @@
 //! What several of the examples need.
 
 mod disk;
+mod disk_queue;
 
 pub use disk::{Disk, DiskError};
+pub use disk_queue::{DiskQueue, Transfer};

@@ -1,6 +1,7 @@
 //! The admin command set (5).
 
 use vfio_user::{DmaGuard, Ring, ShadowDoorbells, WorkCx};
+use vfio_user_examples::DiskQueue;
 
 use crate::features::{self, EVENTS, NUMBER_OF_QUEUES, TEMPERATURE_THRESHOLD};
 use crate::identify::{self, EVENT_REQUESTS};
@@ -10,15 +11,12 @@ use crate::queues::{DOORBELLS, FIRST_IO, Kind, MAX_ENTRIES, QUEUES, Queue, Queue
 use crate::spec::{
     BROADCAST, Command, ENTRY_SIZES, Failure, Outcome, Status, admin, ensure, halves,
 };
+use crate::under_way::Job;
 
 impl Queues {
     /// Performs an admin command. Returns its result; `None` if it is completed later.
-    pub(crate) fn administer(
-        &mut self,
-        cx: &WorkCx,
-        entries: &DmaGuard,
-        command: &Command,
-    ) -> Outcome<Option<u32>> {
+    pub(crate) fn administer(&mut self, job: &Job<'_>) -> Outcome<Option<u32>> {
+        let Job { cx, command, entries, .. } = *job;
         // No fused operations, and no SGLs (4.1).
         ensure(command.flags & 0xc3 == 0, Status::INVALID_FIELD)?;
         let done = match command.opcode {
@@ -47,7 +45,7 @@ impl Queues {
     fn identify(&self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
         let (nsid, subsystem) = (command.nsid.get(), &self.subsystem);
         let page = match command.cdw10.get() & 0xff {
-            0x00 => identify::namespace(subsystem.namespace(nsid)?),
+            0x00 => identify::namespace(subsystem.namespace(nsid)?.1),
             0x01 => identify::controller(subsystem),
             0x02 if nsid >= BROADCAST - 1 => return Err(Status::INVALID_NAMESPACE.into()),
             0x02 => identify::active(subsystem, nsid),
@@ -78,7 +76,7 @@ impl Queues {
         }
         let target = has_target.then_some(target);
         let ring = Ring::new(command.prp1.get(), u32::from(last) + 1);
-        self.all[kind.doorbell(id)] = Some(Queue { ring, target });
+        self.all[kind.doorbell(id)] = Some(Queue { ring, target, under_way: 0 });
         self.count();
         self.doorbells.open(cx.shared(0), kind.doorbell(id));
         if let Some(shadow) = &self.shadow {
@@ -88,13 +86,17 @@ impl Queues {
         Ok(0)
     }
 
-    /// Deletes an I/O queue. All commands that were fetched are completed.
+    /// Deletes an I/O queue, once all commands that were fetched are completed.
     fn delete_queue(&mut self, cx: &WorkCx, command: &Command, kind: Kind) -> Outcome<u32> {
         let (id, _) = halves(command.cdw10);
         ensure(id > 0 && self.queue(id, kind).is_some(), Status::INVALID_QUEUE_ID)?;
         let mut submission = self.all.iter().step_by(2).flatten();
         let is_used = kind == Kind::Completion && submission.any(|sq| sq.target == Some(id));
         ensure(!is_used, Status::INVALID_QUEUE_DELETION)?;
+        if self.queue(id, kind).is_some_and(|queue| queue.under_way > 0) {
+            // It stays in the queue until they are.
+            return Err(Failure::Interrupted);
+        }
         self.all[kind.doorbell(id)] = None;
         self.count();
         self.doorbells.close(cx.shared(0), kind.doorbell(id));
@@ -111,13 +113,14 @@ impl Queues {
             self.raise_event(Event::Temperature);
         }
         if had_cache && !self.features.has_write_cache() {
+            self.finish(DiskQueue::wait);
             self.subsystem.flush()?;
         }
         Ok(result)
     }
 
-    /// Commands are completed before the next one is fetched, so only event requests wait. Bit 0 of
-    /// the result: nothing was aborted.
+    /// Aborts an event request. A transfer that is under way cannot be aborted. Bit 0 of the
+    /// result: nothing was aborted.
     fn abort(&mut self, cx: &WorkCx, entries: &DmaGuard, command: &Command) -> Outcome<u32> {
         let (sq, cid) = halves(command.cdw10);
         let place = self.event_requests.iter().position(|request| sq == 0 && *request == cid);

@@ -9,9 +9,11 @@ use vfio_user::{
     Cx, Device, DoorbellValues, Error, PciDevice, Register, ResetKind, Result, Resumed, Ring,
     Virtual, Worker,
 };
+use vfio_user_examples::DiskQueue;
 
 use crate::queues::{MAX_ENTRIES, QUEUES, Queues};
 use crate::subsystem::Subsystem;
+use crate::under_way::UnderWay;
 
 /// The reset by CC.EN.
 const CONTROLLER: u8 = 0;
@@ -55,6 +57,8 @@ pub(crate) struct Nvme {
     /// Those of the queues.
     #[migrate(skip)]
     bells: DoorbellValues,
+    #[migrate(skip)]
+    transfers: DiskQueue<UnderWay>,
     #[migrate(skip)]
     is_fatal: Arc<AtomicBool>,
     #[migrate(skip)]
@@ -113,6 +117,7 @@ impl Nvme {
             acq: 0,
             doorbells: [Virtual::default(); 2 * QUEUES as usize],
             bells: queues.doorbells.clone(),
+            transfers: queues.transfers.clone(),
             is_fatal: Arc::clone(&queues.is_fatal),
             queues: Worker::new(queues),
             subsystem,
@@ -142,7 +147,9 @@ impl Nvme {
             _ => {}
         }
         if new.shutdown != 0 && old.shutdown == 0 {
-            // Commands are completed, and what they wrote has to outlast the power.
+            // Commands are completed first, and what they wrote has to outlast the power.
+            self.queues.state().finish(DiskQueue::wait);
+            self.queues.wake();
             let _ = self.subsystem.flush();
             self.csts.is_shut_down = true;
         }
@@ -164,8 +171,9 @@ impl Nvme {
     }
 
     fn run(&mut self, cx: &mut Cx<'_, Self>) {
-        let run = if self.polls { self.queues.run_polling(cx) } else { self.queues.run(cx) };
-        if let Err(error) = run {
+        let run = if self.polls { Worker::run_polling } else { Worker::run };
+        let woken = self.transfers.wake(&self.queues);
+        if let Err(error) = woken.and_then(|()| run(&mut self.queues, cx)) {
             eprintln!("nvme: no thread for the queues: {error}");
             self.csts.fatal = true;
         }
@@ -173,7 +181,9 @@ impl Nvme {
 
     fn status(&mut self, _: &mut Cx<'_, Self>) -> Status {
         let fatal = self.csts.fatal || self.is_fatal.load(Ordering::Relaxed);
-        Status { fatal, ..self.csts }
+        // A controller that was reset is busy until no transfer accesses memory any more.
+        let ready = self.csts.ready || !self.transfers.is_idle();
+        Status { ready, fatal, ..self.csts }
     }
 
     fn ring(&mut self, _: &mut Cx<'_, Self>, index: usize, value: u32) {
@@ -215,6 +225,7 @@ impl Device for Nvme {
         }
         queues.count();
         queues.subsystem = Arc::clone(&self.subsystem);
+        queues.transfers = self.transfers.clone();
         self.bells = queues.doorbells.clone();
         self.is_fatal = Arc::clone(&queues.is_fatal);
         Ok(())

@@ -1,13 +1,15 @@
 //! The NVM command set (6).
 
+use vfio_user::ScatterList;
 use vfio_user::zerocopy::IntoBytes;
-use vfio_user::{ScatterList, WorkCx};
-use vfio_user_examples::Disk;
+use vfio_user_examples::{Disk, Transfer};
 
 use crate::identify::MAX_TRANSFER;
 use crate::queues::Queues;
 use crate::sgl::Use;
-use crate::spec::{BROADCAST, Command, Outcome, Range, Status, ensure, nvm};
+use crate::spec::{BROADCAST, Command, Failure, Outcome, Range, Status, ensure, nvm};
+use crate::subsystem::Namespace;
+use crate::under_way::Job;
 use crate::{prp, sgl};
 
 /// Bytes of a logical block, as a power of two.
@@ -21,54 +23,82 @@ const FORCE_UNIT_ACCESS: u32 = 1 << 30;
 const DEALLOCATE: u32 = 1 << 2;
 
 impl Queues {
-    /// Performs a command of an I/O queue.
-    pub(crate) fn perform(&self, cx: &WorkCx, command: &Command) -> Outcome<()> {
+    /// Performs a command of an I/O queue. Returns its result; `None` if it is completed later.
+    pub(crate) fn perform(&mut self, job: &Job<'_>) -> Outcome<Option<u32>> {
+        let (command, nsid) = (job.command, job.command.nsid.get());
         // No fused operations, and no SGL for metadata, of which there is none.
         ensure(command.flags & 0x83 == 0, Status::INVALID_FIELD)?;
-        if command.opcode == nvm::FLUSH && command.nsid.get() == BROADCAST {
-            return self.subsystem.flush();
+        let is_done = match command.opcode {
+            nvm::FLUSH if nsid == BROADCAST => self.subsystem.flush().map(|()| true),
+            _ => self.access(job, self.subsystem.namespace(nsid)?),
+        }?;
+        if is_done {
+            self.statistics.count(command);
+        } else {
+            self.add_under_way(job.sq, job.cq, 1);
         }
-        let disk = self.subsystem.namespace(command.nsid.get())?;
-        match command.opcode {
-            nvm::FLUSH => return Ok(disk.flush()?),
-            nvm::READ => return self.read(cx, command, disk),
-            nvm::COMPARE => return self.compare(cx, command, disk),
-            nvm::WRITE => self.write(cx, command, disk)?,
-            nvm::WRITE_ZEROES => disk.clear(vec![extent(disk, command)?])?,
-            nvm::DATASET_MANAGEMENT => self.manage(cx, command, disk)?,
+        Ok(is_done.then_some(0))
+    }
+
+    /// Performs a command of a namespace, or starts its transfer. Returns whether it is done.
+    fn access(&self, job: &Job<'_>, namespace: Namespace<'_>) -> Outcome<bool> {
+        let (_, disk) = namespace;
+        match job.command.opcode {
+            nvm::FLUSH => return self.start(job, namespace, &Transfer::Flush),
+            nvm::READ => return self.read(job, namespace),
+            nvm::WRITE => return self.write(job, namespace),
+            nvm::COMPARE => return self.compare(job, disk).map(|()| true),
+            nvm::WRITE_ZEROES => disk.clear(vec![extent(disk, job.command)?])?,
+            nvm::DATASET_MANAGEMENT => self.manage(job, disk)?,
             _ => return Err(Status::INVALID_OPCODE.into()),
         }
-        // What was written may stay in a cache.
-        if is_forced(command) || !self.features.has_write_cache() {
+        if self.writes_through(job.command) {
             disk.flush()?;
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Returns whether a command that writes is completed after its data has left all caches.
+    fn writes_through(&self, command: &Command) -> bool {
+        is_forced(command) || !self.features.has_write_cache()
     }
 
     /// Returns the memory of a command's data.
-    fn data(&self, cx: &WorkCx, command: &Command, len: u64, access: Use) -> Outcome<ScatterList> {
+    fn data(&self, job: &Job<'_>, len: u64, access: Use) -> Outcome<ScatterList> {
+        let (dma, command) = (job.cx.dma(), job.command);
         if command.flags & SGL != 0 {
-            sgl::list(cx.dma(), command, len, access)
+            sgl::list(dma, command, len, access)
         } else {
-            prp::list(cx.dma(), command, self.page, len)
+            prp::list(dma, command, self.page, len)
         }
     }
 
-    fn read(&self, cx: &WorkCx, command: &Command, disk: &Disk) -> Outcome<()> {
-        let (at, len) = source(disk, command)?;
-        let data = self.data(cx, command, len, Use::Write)?;
-        data.scatter(cx.dma(), |offset, held| Ok(disk.read(at + offset, held)?))
+    fn read(&self, job: &Job<'_>, namespace: Namespace<'_>) -> Outcome<bool> {
+        let (at, len) = source(namespace.1, job.command)?;
+        let data = self.data(job, len, Use::Write)?;
+        let mut is_done = true;
+        data.scatter(job.cx.dma(), |offset, held| {
+            // The parts between bit buckets are several transfers.
+            if held.len() < len {
+                return Ok(namespace.1.read(at + offset, held)?);
+            }
+            is_done = self.start(job, namespace, &Transfer::Read(at, held))?;
+            Ok::<_, Failure>(())
+        })?;
+        Ok(is_done)
     }
 
-    fn write(&self, cx: &WorkCx, command: &Command, disk: &Disk) -> Outcome<()> {
-        let (at, len) = transfer(disk, command)?;
-        let held = self.data(cx, command, len, Use::Read)?.gather(cx.dma())?;
-        Ok(disk.write(at, &held)?)
+    fn write(&self, job: &Job<'_>, namespace: Namespace<'_>) -> Outcome<bool> {
+        let (at, len) = transfer(namespace.1, job.command)?;
+        let held = self.data(job, len, Use::Read)?.gather(job.cx.dma())?;
+        let write =
+            if self.writes_through(job.command) { Transfer::WriteThrough } else { Transfer::Write };
+        self.start(job, namespace, &write(at, &held))
     }
 
-    fn compare(&self, cx: &WorkCx, command: &Command, disk: &Disk) -> Outcome<()> {
-        let (at, len) = source(disk, command)?;
-        let held = self.data(cx, command, len, Use::Read)?.gather(cx.dma())?;
+    fn compare(&self, job: &Job<'_>, disk: &Disk) -> Outcome<()> {
+        let (at, len) = source(disk, job.command)?;
+        let held = self.data(job, len, Use::Read)?.gather(job.cx.dma())?;
         let stored = disk.bytes(at, len)?;
         let mut given = vec![0; stored.len()];
         held.read(0, &mut given)?;
@@ -76,10 +106,11 @@ impl Queues {
     }
 
     /// Releases ranges: up to 256, of context attributes, length and first block (6.7).
-    fn manage(&self, cx: &WorkCx, command: &Command, disk: &Disk) -> Outcome<()> {
+    fn manage(&self, job: &Job<'_>, disk: &Disk) -> Outcome<()> {
+        let command = job.command;
         let mut ranges = vec![Range::default(); usize::from(command.cdw10.to_bytes()[0]) + 1];
         let bytes = ranges.as_mut_bytes();
-        let held = self.data(cx, command, bytes.len() as u64, Use::Read)?.gather(cx.dma())?;
+        let held = self.data(job, bytes.len() as u64, Use::Read)?.gather(job.cx.dma())?;
         held.read(0, bytes)?;
         let ranges =
             ranges.iter().map(|range| inside(disk, range.first.get(), range.count.get().into()));

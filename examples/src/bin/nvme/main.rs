@@ -12,6 +12,7 @@
 //! | `admin.rs`, `features.rs`, `identify.rs` | the admin command set |
 //! | `log.rs` | log pages, and the events that lead to them |
 //! | `io.rs` | the NVM command set |
+//! | `under_way.rs` | commands that wait for a file while others are performed |
 //! | `prp.rs`, `sgl.rs` | where a command has its data |
 //! | `subsystem.rs` | the namespaces |
 //! | `spec.rs` | commands and completions of the specification, and why commands fail |
@@ -30,6 +31,7 @@ mod subsystem;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod under_way;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,16 +1,19 @@
 //! The queues, and what a worker owns beside them.
 
+use std::mem;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 use vfio_user::{DoorbellValues, Ring, ShadowDoorbells};
+use vfio_user_examples::DiskQueue;
 
 use crate::features::Features;
 use crate::identify::EVENT_REQUESTS;
 use crate::log::{Events, Statistics};
 use crate::subsystem::Subsystem;
+use crate::under_way::UnderWay;
 
 pub(crate) const IO_QUEUES: u16 = 64;
 /// With the admin queues.
@@ -47,6 +50,9 @@ pub(crate) struct Queue {
     /// Where it reports: a submission queue to a completion queue, a completion queue to a vector,
     /// if its interrupts are enabled.
     pub(crate) target: Option<u16>,
+    /// How many of its commands, or of the completions that it will have, are under way.
+    #[serde(skip)]
+    pub(crate) under_way: u32,
 }
 
 /// The state of the controller that migrates beside its registers. A worker owns it.
@@ -69,6 +75,8 @@ pub(crate) struct Queues {
     pub(crate) shadow: Option<ShadowDoorbells>,
     #[serde(skip)]
     pub(crate) subsystem: Arc<Subsystem>,
+    #[serde(skip)]
+    pub(crate) transfers: DiskQueue<UnderWay>,
     /// A queue was not in memory (CSTS.CFS).
     #[serde(skip)]
     pub(crate) is_fatal: Arc<AtomicBool>,
@@ -89,21 +97,23 @@ pub(crate) struct Queues {
 impl Queues {
     pub(crate) fn new(subsystem: Arc<Subsystem>) -> Self {
         let doorbells = DoorbellValues::new(0x1000, DOORBELLS);
-        Queues { all: vec![None; DOORBELLS], doorbells, subsystem, ..Queues::default() }
+        let transfers = DiskQueue::new(&subsystem.disks);
+        let mut queues = Queues { doorbells, subsystem, transfers, ..Queues::default() };
+        queues.reset();
+        queues
     }
 
     /// Forgets everything but what was given at construction, and what the device has clones of.
     pub(crate) fn reset(&mut self) {
-        let mut queues = Queues::new(Arc::clone(&self.subsystem));
-        queues.doorbells = self.doorbells.clone();
-        queues.is_fatal = Arc::clone(&self.is_fatal);
-        *self = queues;
+        let Queues { doorbells, subsystem, transfers, is_fatal, .. } = mem::take(self);
+        let all = vec![None; DOORBELLS];
+        *self = Queues { all, doorbells, subsystem, transfers, is_fatal, ..Queues::default() };
     }
 
     /// Creates the admin queues: submission, completion.
     pub(crate) fn enable(&mut self, page: u64, entry_sizes: [u8; 2], rings: [Ring; 2]) {
         (self.page, self.entry_sizes, self.has_memory) = (page, entry_sizes, true);
-        let queues = rings.map(|ring| Some(Queue { ring, target: Some(0) }));
+        let queues = rings.map(|ring| Some(Queue { ring, target: Some(0), under_way: 0 }));
         self.all[..2].clone_from_slice(&queues);
         self.count();
     }

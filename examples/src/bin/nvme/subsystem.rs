@@ -4,6 +4,9 @@ use vfio_user_examples::Disk;
 
 use crate::spec::{Outcome, Status};
 
+/// A namespace and its index.
+pub(crate) type Namespace<'a> = (usize, &'a Disk);
+
 /// The NVM subsystem: a serial number, and namespaces, which are counted from 1.
 #[derive(Debug, Default)]
 pub(crate) struct Subsystem {
@@ -13,9 +16,9 @@ pub(crate) struct Subsystem {
 
 impl Subsystem {
     /// Returns a namespace.
-    pub(crate) fn namespace(&self, nsid: u32) -> Outcome<&Disk> {
-        let index = usize::try_from(nsid).ok().and_then(|nsid| nsid.checked_sub(1));
-        index.and_then(|index| self.disks.get(index)).ok_or(Status::INVALID_NAMESPACE.into())
+    pub(crate) fn namespace(&self, nsid: u32) -> Outcome<Namespace<'_>> {
+        let index = (nsid as usize).wrapping_sub(1);
+        Ok((index, self.disks.get(index).ok_or(Status::INVALID_NAMESPACE)?))
     }
 
     /// Makes everything durable that has been written.

@@ -16,6 +16,7 @@ use crate::subsystem::Subsystem;
 mod health;
 mod sgl;
 mod shadow;
+mod under_way;
 mod write_cache;
 
 mod declaration {

@@ -3,11 +3,13 @@
 use std::sync::atomic::Ordering;
 
 use vfio_user::{DmaGuard, Work, WorkCx};
+use vfio_user_examples::DiskQueue;
 
 use crate::io;
 use crate::log::{Event, Events};
 use crate::queues::{FIRST_IO, Kind, Queue, Queues};
 use crate::spec::{Completion, Failure, Outcome, Status};
+use crate::under_way::Job;
 
 /// How many bytes a turn moves. A command costs no less than a block.
 const TURN: u64 = 4 << 20;
@@ -15,6 +17,7 @@ const TURN: u64 = 4 << 20;
 impl Work for Queues {
     fn turn(&mut self, cx: &WorkCx) -> bool {
         let mut budget = TURN;
+        let mut ended = self.finish(DiskQueue::take_finished);
         // A command may create a queue, which is served from the next turn on.
         let end = self.end;
         for id in (self.first..end).chain(0..self.first.min(end)) {
@@ -32,12 +35,23 @@ impl Work for Queues {
                 break;
             }
         }
+        // What the system lacks memory for is started by the next turn.
+        let is_started = self.transfers.submit().is_ok();
+        ended += self.finish(DiskQueue::take_finished);
         if budget == TURN && self.doorbells.take_stray(cx.shared(0)) {
             self.raise_event(Event::InvalidDoorbellRegister);
         }
         (0..self.events.len()).for_each(|kind| self.report_event(cx, kind));
-        self.raise.drain(..).for_each(|vector| cx.irq(vector).raise());
-        budget < TURN
+        self.raise_interrupts(cx);
+        ended > 0 || !is_started || budget < TURN
+    }
+
+    fn drain(&mut self, cx: &WorkCx) -> bool {
+        // It is called again soon.
+        let _ = self.transfers.submit();
+        self.finish(DiskQueue::take_finished);
+        self.raise_interrupts(cx);
+        !self.transfers.is_idle()
     }
 }
 
@@ -60,15 +74,16 @@ impl Queues {
         if self.queue(id, Kind::Submission)?.ring.pending() == 0 {
             self.look(cx, Kind::Submission.doorbell(id));
         }
-        let Queue { ring, target } = self.queue(id, Kind::Submission)?;
+        let Queue { ring, target, .. } = self.queue(id, Kind::Submission)?;
         let cq = target.filter(|_| ring.pending() > 0)?;
         self.has_room(cx, cq, 1).then_some(cq)
     }
 
     /// Returns whether a completion queue has room for so many entries.
     pub(crate) fn has_room(&mut self, cx: &WorkCx, id: u16, count: u32) -> bool {
-        let room =
-            |queues: &Self| queues.queue(id, Kind::Completion).map_or(0, |cq| cq.ring.room());
+        // Commands that are under way need one each.
+        let free = |cq: &Queue| cq.ring.room().saturating_sub(cq.under_way);
+        let room = |queues: &Self| queues.queue(id, Kind::Completion).map_or(0, free);
         if room(self) < count {
             self.look(cx, Kind::Completion.doorbell(id));
         }
@@ -96,13 +111,8 @@ impl Queues {
     fn process(&mut self, cx: &WorkCx, (id, cq): (u16, u16), entries: &DmaGuard) -> Outcome<u64> {
         let Queue { ring, .. } = self.queue(id, Kind::Submission).ok_or(Failure::Interrupted)?;
         let (command, head) = (ring.read(cx.dma())?, ring.following_index());
-        let done = match id {
-            0 => self.administer(cx, entries, &command),
-            _ => self.perform(cx, &command).map(|()| {
-                self.statistics.count(&command);
-                Some(0)
-            }),
-        };
+        let job = Job { cx, command: &command, sq: id, cq, entries };
+        let done = if id == 0 { self.administer(&job) } else { self.perform(&job) };
         let completed = match done {
             Ok(result) => result.map(Ok),
             Err(Failure::Status(status)) => Some(Err(status)),
@@ -125,7 +135,7 @@ impl Queues {
     }
 
     /// Posts a completion to a queue, whose entries are held.
-    fn complete(
+    pub(crate) fn complete(
         &mut self,
         entries: &DmaGuard,
         cq: u16,
@@ -134,7 +144,7 @@ impl Queues {
         completed: Result<u32, Status>,
     ) -> Outcome<()> {
         let cq = self.all[Kind::Completion.doorbell(cq)].as_mut();
-        let Some(Queue { ring, target: vector }) = cq else { return Ok(()) };
+        let Some(Queue { ring, target: vector, .. }) = cq else { return Ok(()) };
         let status = completed.err().map_or(0, Status::field);
         let entry = Completion {
             result: completed.unwrap_or(0).into(),
@@ -147,6 +157,10 @@ impl Queues {
         ring.post(entries, &entry)?;
         self.raise.extend(vector.filter(|vector| !self.raise.contains(vector)));
         Ok(())
+    }
+
+    fn raise_interrupts(&mut self, cx: &WorkCx) {
+        self.raise.drain(..).for_each(|vector| cx.irq(vector).raise());
     }
 
     /// Completes an Asynchronous Event Request.
