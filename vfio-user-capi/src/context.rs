@@ -83,7 +83,7 @@ pub(crate) enum Client {
 impl Context {
     /// Creates a context that listens at a path.
     pub(crate) fn new(path: &Path, is_nonblocking: bool, private: *mut c_void) -> Result<Self> {
-        let socket = listen(path).map_err(|error| errno_of_server(&error))?;
+        let socket = listen(path).map_err(|error| errno_of(&error))?;
         let is_compatible = std::env::var_os("LIBVFIO_USER_COMPAT").is_some_and(|on| on == "1");
         let socket =
             if is_compatible { socket.short_memory_files() } else { socket.any_memory_file() };
@@ -111,7 +111,7 @@ impl Context {
             quirks: Quirks::default(),
             is_ending: Cell::new(false),
             socket: RefCell::new(Some(socket)),
-            server: RefCell::new(Some(Server::new().map_err(|error| errno_of_server(&error))?)),
+            server: RefCell::new(Some(Server::new().map_err(|error| errno_of(&error))?)),
         })
     }
 
@@ -188,7 +188,7 @@ impl Context {
     ) -> Result<T> {
         let mut server = self.server.try_borrow_mut().map_err(|_| Errno::EBUSY)?;
         let server = server.as_mut().ok_or(Errno::EINVAL)?;
-        run(server).map_err(|error| errno_of_server(&error))
+        run(server).map_err(|error| errno_of(&error))
     }
 
     /// Ends the server, which disconnects the client.
@@ -262,15 +262,4 @@ fn listen(path: &Path) -> vfio_user::Result<Socket> {
     } else {
         Socket::bind(path)
     }
-}
-
-fn errno_of_server(error: &vfio_user::Error) -> Errno {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = source {
-        if let Some(error) = error.downcast_ref::<std::io::Error>() {
-            return errno_of(error);
-        }
-        source = error.source();
-    }
-    Errno::EIO
 }

@@ -1,5 +1,7 @@
 //! Regions, as a program describes them.
 
+use std::error::Error;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -91,8 +93,21 @@ pub(crate) fn duplicate(number: i32) -> Result<OwnedFd> {
     borrowed.try_clone_to_owned().map_err(|error| errno_of(&error))
 }
 
-pub(crate) fn errno_of(error: &std::io::Error) -> Errno {
-    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+/// Returns the number of the system's error that an error is, or was caused by.
+pub(crate) fn errno_of(error: &(dyn Error + 'static)) -> Errno {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let system = match error.downcast_ref() {
+            // It stands for the error in it, which is none of its sources.
+            Some(vfio_user::Error::Io(error)) => Some(error),
+            _ => error.downcast_ref::<io::Error>(),
+        };
+        if let Some(number) = system.and_then(io::Error::raw_os_error) {
+            return Errno::from_raw(number);
+        }
+        cause = error.source();
+    }
+    Errno::EIO
 }
 
 impl RegionSetup {

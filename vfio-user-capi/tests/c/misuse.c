@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <libvfio-user.h>
 #include <pci_caps/pm.h>
@@ -91,11 +92,41 @@ static void listen_nowhere(void)
     vfu_destroy_ctx(ctx);
 }
 
+/* However many descriptors are there, the error says that they are too few. */
+static void create_without_descriptors(void)
+{
+    vfu_ctx_t *ctx = NULL;
+    struct rlimit limit;
+    rlim_t most;
+    int refused = 0;
+
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    most = limit.rlim_cur;
+    for (limit.rlim_cur = 3; ctx == NULL && limit.rlim_cur < 64; limit.rlim_cur++) {
+        CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+        ctx = vfu_create_ctx(VFU_TRANS_SOCK, "", LIBVFIO_USER_FLAG_ATTACH_NB, NULL,
+                             VFU_DEV_TYPE_PCI);
+        if (ctx == NULL) {
+            refused++;
+            if (errno != EMFILE) {
+                fprintf(stderr, "with %d descriptors: %s\n", (int)limit.rlim_cur, strerror(errno));
+                failures++;
+            }
+        }
+    }
+    CHECK(ctx != NULL);
+    CHECK(refused > 3);
+    limit.rlim_cur = most;
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    vfu_destroy_ctx(ctx);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
         return 2;
     }
+    create_without_descriptors();
     destroy_in_a_callback(argv[1]);
     vfu_ctx_t *ctx = vfu_create_ctx(VFU_TRANS_SOCK, argv[1], 0, NULL, VFU_DEV_TYPE_PCI);
     CHECK(ctx != NULL);
