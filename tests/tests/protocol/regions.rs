@@ -8,6 +8,7 @@ use vfio_user_tests::raw::RawClient;
 use vfio_user_tests::serve::{self, Running};
 use vfio_user_tests::wire::{self, command, errno};
 
+const CONFIG: u32 = 7;
 const VGA: u32 = 8;
 const LOG: u32 = 9;
 const WINDOW: u32 = 10;
@@ -246,6 +247,65 @@ fn while_stopped_they_read_zeros_and_ignore_writes() {
     window.write(0, 0x22_u8).unwrap();
     client.set_migration_state(MigrationState::Running).unwrap();
     assert_eq!(window.read::<u8>(0).unwrap(), 0x11);
+}
+
+/// A device whose BARs are smaller than a page: the smallest one, and one with two registers.
+#[derive(Debug, Default, PciDevice)]
+#[pci(vendor = 0x1234, device = 0x1113)]
+#[bar(0: mem32, size = 0x10)]
+#[bar(2: mem64, size = 0x100)]
+#[migrate(none)]
+struct Tiny {
+    #[reg(0x0c, bar = 0)]
+    only: u32,
+    #[reg(0x00, bar = 2)]
+    first: u32,
+    #[reg(0xfc, bar = 2)]
+    last: u32,
+}
+
+impl Device for Tiny {
+    type Event = ();
+}
+
+/// A client maps whole pages, so such a BAR has no part that can be mapped: what lies behind it in
+/// its page belongs to other devices.
+#[test]
+fn a_bar_smaller_than_a_page_has_its_size_and_is_accessed_by_messages() {
+    let running = Running::at_path(Tiny::default);
+    let mut client = running.client();
+    for (bar, size, offset) in [(0, 0x10_u32, 0x0c), (2, 0x100, 0xfc)] {
+        let info = client.request(command::GET_REGION_INFO, &wire::region_info(4096, bar), &[]);
+        assert!(info.fds.is_empty());
+        let info = info.ok();
+        assert_eq!(info[..16], wire::words(&[32, 3, bar, 0]), "read and write, and no more");
+        assert_eq!((wire::u64_at(&info, 16), wire::u64_at(&info, 24)), (size.into(), 0));
+        client.write(bar, offset, &[1, 2, 3, 4]);
+        assert_eq!(client.read(bar, offset, 4), [1, 2, 3, 4]);
+        let all = client.read(bar, 0, size);
+        assert_eq!((&all[..4], &all[all.len() - 4..]), (&[0; 4][..], &[1, 2, 3, 4][..]));
+        let end = u64::from(size);
+        for (start, len) in [(offset, 5), (end, 1), (end - 1, 2), (0xfff, 1), (0x1000, 4)] {
+            assert_eq!(client.try_read(bar, start, len), Err(errno::EINVAL), "{start:#x}");
+            let data = &[0; 5][..len as usize];
+            assert_eq!(client.try_write(bar, start, data), Err(errno::EINVAL), "{start:#x}");
+        }
+    }
+    // The bits that hold an address, by the size.
+    for (register, size_mask) in [(0x10, 0xffff_fff0_u32), (0x18, 0xffff_ff04)] {
+        client.write(CONFIG, register, &[0xff; 4]);
+        assert_eq!(client.number(CONFIG, register, 4), u64::from(size_mask));
+    }
+    drop(client);
+
+    let client = Client::attach_with(running.path(), client::AttachOptions::default()).unwrap();
+    for (bar, register) in [(RegionIndex::Bar0, 0x0c), (RegionIndex::Bar2, 0x00)] {
+        let map = client.region_details(bar).unwrap().map().unwrap();
+        assert_eq!(map.areas().count(), 0);
+        let region = client.region(bar).through(&map);
+        region.write(register, 0x1234_u32).unwrap();
+        assert_eq!(region.read::<u32>(register).unwrap(), 0x1234);
+    }
 }
 
 #[derive(Debug, Default, PciDevice)]
