@@ -4,12 +4,15 @@
 use std::fs;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use vfio_user::{EventFd, Server, Socket};
+use vfio_user::{Cx, Device, EventFd, PciDevice, Server, SessionDma, Socket, Virtual};
 use vfio_user_tests::journal::Call;
 use vfio_user_tests::raw::RawClient;
+use vfio_user_tests::scripted::reply;
 use vfio_user_tests::serve::{self, Running};
 use vfio_user_tests::stepped::settle;
 use vfio_user_tests::wire::{self, command, dma, errno, irq};
@@ -104,6 +107,50 @@ fn sessions_go_on_while_there_is_no_room() {
     for client in &mut clients {
         assert_eq!(client.number(0, reg::SCRATCH, 4), 7);
     }
+}
+
+/// A device that lends the client's memory to a thread.
+#[derive(PciDevice)]
+#[pci(vendor = 0x1af4, device = 0x10f8)]
+#[bar(0: mem32, size = 0x1000)]
+struct Lender {
+    #[reg(0, wo, write_with = Self::lend)]
+    lend: Virtual<u32>,
+    #[migrate(skip)]
+    lent: Sender<SessionDma>,
+}
+
+impl Device for Lender {
+    type Event = ();
+}
+
+impl Lender {
+    fn lend(&mut self, cx: &mut Cx<'_, Self>, _: u32) {
+        self.lent.send(cx.dma().for_session()).unwrap();
+    }
+}
+
+/// The device's thread waits for the requests of others without a descriptor of its own for that.
+#[test]
+fn a_thread_reaches_memory_by_messages_without_room() {
+    let _alone = alone();
+    let (lent, memory) = channel();
+    let factory = move || Lender { lend: Virtual::default(), lent: lent.clone() };
+    let (_running, mut client) = serve::over_pair(factory);
+    client.negotiate();
+    client.dma_map(dma::BOTH, 0, 0, 0x1000, None).ok();
+    client.sync();
+    let limit = Limit::with_room(0);
+    client.write(0, 0, &[1, 0, 0, 0]);
+    let memory = memory.recv().unwrap();
+    let reading = thread::spawn(move || {
+        let mut data = [0; 5];
+        memory.read(0x234, &mut data).map(|()| data)
+    });
+    let request = client.receive();
+    reply(&client, &request, &wire::dma_access(0x234, 5, b"hello"));
+    assert_eq!(&reading.join().unwrap().unwrap(), b"hello");
+    drop(limit);
 }
 
 /// A silent connection is the first that has a deadline there.

@@ -67,8 +67,9 @@ impl<D: PciDevice> Bench<D> {
     /// Waits for the interrupt, or for other work of the device, for at most `left`.
     fn pause(&self, n: u16, left: Duration) -> Result<()> {
         let mut fds = vec![PollFd::new(self.irqs[usize::from(n)].as_fd(), PollFlags::POLLIN)];
-        let wakes = [self.function.wake(), self.function.dma().transfers().wake()];
-        fds.extend(wakes.into_iter().flatten().map(|wake| PollFd::new(wake, PollFlags::POLLIN)));
+        let transfers = self.function.dma().transfers().wake().map(AsFd::as_fd);
+        let wakes = [self.function.wake(), transfers].into_iter().flatten();
+        fds.extend(wakes.map(|wake| PollFd::new(wake, PollFlags::POLLIN)));
         wait_for(&mut fds, left.min(self.until_next_poll())).map_err(Error::system)?;
         Ok(())
     }

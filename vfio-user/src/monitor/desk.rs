@@ -24,7 +24,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_micros(200), Duration::from
 pub(crate) struct Desk {
     sheet: Mutex<Sheet>,
     /// Wakes the device's thread.
-    asked: EventFd,
+    asked: Arc<EventFd>,
     answered: EventFd,
     /// Ends the monitor's thread.
     closed: EventFd,
@@ -44,15 +44,15 @@ impl Desk {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Desk {
             sheet: Mutex::default(),
-            asked: EventFd::new()?,
+            asked: Arc::new(EventFd::new()?),
             answered: EventFd::new()?,
             closed: EventFd::new()?,
         })
     }
 
-    /// Returns a descriptor that is readable while there is a question.
-    pub(crate) fn asked(&self) -> BorrowedFd<'_> {
-        self.asked.as_fd()
+    /// Returns an eventfd that is readable while there is a question.
+    pub(crate) fn asked(&self) -> &Arc<EventFd> {
+        &self.asked
     }
 
     /// Answers the question, if there is one.

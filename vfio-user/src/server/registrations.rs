@@ -19,10 +19,10 @@ pub(super) struct Registrations {
     client: Option<Interest>,
     /// The eventfd of the pending request. While it is kept here, no other one has its address.
     release_event: Option<Arc<EventFd>>,
-    /// Our own descriptor of the queue, which other threads may still have when the device is gone.
-    transfers: Option<OwnedFd>,
-    /// Our own descriptor of what the monitor's thread wakes.
-    monitor: Option<OwnedFd>,
+    /// A share of the eventfd of the queue: no descriptor is needed that the process may not have.
+    transfers: Option<Arc<EventFd>>,
+    /// A share of the eventfd that the monitor's thread signals.
+    monitor: Option<Arc<EventFd>>,
     /// A share of the socket, because the session may drop its own earlier.
     twin: Option<(Arc<PeerSocket>, Interest)>,
     listener: bool,
@@ -113,7 +113,7 @@ impl Registrations {
         &mut self,
         poller: &Poller,
         endpoint: usize,
-        wake: Option<BorrowedFd<'_>>,
+        wake: Option<&Arc<EventFd>>,
     ) -> io::Result<()> {
         follow(&mut self.transfers, poller, Token::Endpoint(endpoint, EndpointFd::Transfers), wake)
     }
@@ -123,7 +123,7 @@ impl Registrations {
         &mut self,
         poller: &Poller,
         endpoint: usize,
-        asked: Option<BorrowedFd<'_>>,
+        asked: Option<&Arc<EventFd>>,
     ) -> io::Result<()> {
         follow(&mut self.monitor, poller, Token::Endpoint(endpoint, EndpointFd::Monitor), asked)
     }
@@ -254,27 +254,26 @@ impl Registrations {
     }
 }
 
-/// Waits for a descriptor while it exists, through a duplicate of our own.
+/// Waits for an eventfd while it exists, and keeps a share of it.
 fn follow(
-    own: &mut Option<OwnedFd>,
+    kept: &mut Option<Arc<EventFd>>,
     poller: &Poller,
     token: Token,
-    fd: Option<BorrowedFd<'_>>,
+    eventfd: Option<&Arc<EventFd>>,
 ) -> io::Result<()> {
-    match (fd, &own) {
-        (Some(fd), None) => {
-            let fd = fd.try_clone_to_owned()?;
-            poller.add(fd.as_fd(), token, Interest::Read)?;
-            *own = Some(fd);
+    match (eventfd, &kept) {
+        (Some(eventfd), None) => {
+            poller.add(eventfd.as_fd(), token, Interest::Read)?;
+            *kept = Some(Arc::clone(eventfd));
         }
-        (None, Some(_)) => leave(own, poller),
+        (None, Some(_)) => leave(kept, poller),
         _ => {}
     }
     Ok(())
 }
 
-fn leave(own: &mut Option<OwnedFd>, poller: &Poller) {
-    if let Some(own) = own.take() {
-        poller.remove(own.as_fd());
+fn leave(kept: &mut Option<Arc<EventFd>>, poller: &Poller) {
+    if let Some(eventfd) = kept.take() {
+        poller.remove(eventfd.as_fd());
     }
 }

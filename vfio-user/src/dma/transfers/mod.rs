@@ -11,7 +11,6 @@ mod waiter;
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
@@ -44,7 +43,7 @@ pub(crate) struct Transfers {
     busy: AtomicBool,
     /// Signalled by other threads that queue a transfer. It exists only once there is memory that
     /// is accessed by messages.
-    wake: OnceLock<EventFd>,
+    wake: OnceLock<Arc<EventFd>>,
     /// Its count shows whether other threads may have such memory.
     shared_use: SharedUse,
     posted_writes: Arc<PostedWrites>,
@@ -78,7 +77,7 @@ impl Transfers {
     pub(crate) fn prepare(&self) -> io::Result<()> {
         if self.wake.get().is_none() {
             // Only the device's thread gets here, so no other thread has set it.
-            let _ = self.wake.set(EventFd::new()?);
+            let _ = self.wake.set(Arc::new(EventFd::new()?));
         }
         Ok(())
     }
@@ -317,8 +316,8 @@ impl Transfers {
     }
 
     /// Returns an eventfd that becomes readable when other threads have queued something.
-    pub(crate) fn wake(&self) -> Option<BorrowedFd<'_>> {
-        self.wake.get().map(AsFd::as_fd)
+    pub(crate) fn wake(&self) -> Option<&Arc<EventFd>> {
+        self.wake.get()
     }
 
     /// Clears the signal of other threads.
