@@ -142,6 +142,27 @@ fn tools_look_into_the_device_of_the_program_that_serves() {
     }
 }
 
+/// A confined successor could not remove a file outside of the folders of its own sockets.
+#[test]
+fn the_file_of_a_monitor_is_removed_when_the_successor_has_none_there() {
+    for options in [&[][..], &["--sandbox"]] {
+        let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let sockets = folders.each_ref().map(|folder| folder.path().join("monitor.sock"));
+        let [first, second] =
+            sockets.each_ref().map(|socket| format!("--monitor={}", socket.display()));
+        let mut programs = Generations::start(ESCAPE, &[&[&first[..]], options].concat());
+        programs.toggle(&first);
+        programs.toggle(&second);
+        programs.upgrade();
+        assert_eq!(sockets.each_ref().map(|socket| socket.exists()), [false, true]);
+        assert_eq!(reads(&sockets[1]), 0);
+        programs.toggle(&second);
+        programs.upgrade();
+        assert!(!sockets[1].exists(), "the successor has no monitor");
+        end(programs);
+    }
+}
+
 #[test]
 fn a_monitor_of_another_program_is_not_taken() {
     let folder = tempfile::tempdir().unwrap();

@@ -12,11 +12,20 @@ use crate::protocol::Capabilities;
 use crate::transport::Unhandled;
 
 /// A device, as both programs know it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct DeviceName {
     pub(super) name: String,
     /// The path of its socket.
     pub(super) socket: String,
+    /// The path of its monitor, which may differ.
+    pub(super) monitor: Option<PathBuf>,
+}
+
+impl DeviceName {
+    /// Returns whether it names the same device.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        (&self.name, &self.socket) == (&other.name, &other.socket)
+    }
 }
 
 /// A device, and its clients.

@@ -9,10 +9,10 @@ use super::records::DeviceName;
 use crate::take_over::Peer;
 
 /// The version of these records, of the messages, and of what they mean.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// The first message of a successor: what it wants to take over.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Hello {
     pub(super) format: u32,
     pub(super) devices: Vec<DeviceName>,
@@ -21,6 +21,12 @@ pub(super) struct Hello {
 impl Hello {
     pub(super) fn new(devices: impl Iterator<Item = DeviceName>) -> Self {
         Hello { format: FORMAT, devices: devices.collect() }
+    }
+
+    /// Returns whether it names the same devices, in the same order.
+    pub(super) fn is_of_same_devices(&self, other: &Self) -> bool {
+        let mut pairs = self.devices.iter().zip(&other.devices);
+        self.devices.len() == other.devices.len() && pairs.all(|(one, other)| one.is(other))
     }
 
     /// Returns the names of the devices.

@@ -10,6 +10,9 @@ use vfio_user_tests::PATIENCE;
 
 use super::{Card, SCRATCH, Upgrades, serve};
 
+/// The version of the messages and records.
+const FORMAT: u32 = 2;
+
 /// A program that says what a test wants.
 pub(super) struct Peer(UnixStream);
 
@@ -30,22 +33,28 @@ impl Peer {
     pub(super) fn hello(&mut self, upgrades: &Upgrades) {
         let socket = upgrades.socket();
         let device = format!(r#"{{"name":"card","socket":"{}"}}"#, socket.display());
-        self.send(1, format!(r#"{{"format":1,"devices":[{device}]}}"#).as_bytes());
+        self.send(1, format!(r#"{{"format":{FORMAT},"devices":[{device}]}}"#).as_bytes());
     }
 
-    /// Receives a message, and returns its kind; `None` at the end.
-    fn receive(&mut self) -> Option<u16> {
+    /// Receives a message, and returns its kind and its payload; `None` at the end.
+    fn receive(&mut self) -> Option<(u16, Vec<u8>)> {
         let mut header = [0; 16];
         self.0.set_read_timeout(Some(PATIENCE)).unwrap();
         self.0.read_exact(&mut header).ok()?;
         let size = u32::from_le_bytes(header[4..8].try_into().unwrap());
-        self.0.read_exact(&mut vec![0; size as usize - 16]).unwrap();
-        Some(u16::from_le_bytes(header[2..4].try_into().unwrap()))
+        let mut payload = vec![0; size as usize - 16];
+        self.0.read_exact(&mut payload).unwrap();
+        Some((u16::from_le_bytes(header[2..4].try_into().unwrap()), payload))
     }
 
-    /// Receives messages up to one of this kind.
-    pub(super) fn receive_until(&mut self, kind: u16) {
-        while self.receive().expect("a message") != kind {}
+    /// Receives messages up to one of this kind, and returns its payload.
+    pub(super) fn receive_until(&mut self, kind: u16) -> Vec<u8> {
+        loop {
+            let (received, payload) = self.receive().expect("a message");
+            if received == kind {
+                return payload;
+            }
+        }
     }
 }
 
@@ -60,7 +69,7 @@ fn a_successor_that_ends_at_any_message_leaves_the_device_where_it_is() {
     let says: [&Say; 8] = [
         &|_, _| {},
         &|peer, _| peer.send(1, b"{}"),
-        &|peer, _| peer.send(1, br#"{"format":2,"devices":[]}"#),
+        &|peer, _| peer.send(1, br#"{"format":3,"devices":[]}"#),
         &|peer, _| drop(peer.0.write_all(&[0xff; 4096])),
         &|peer, upgrades| peer.hello(upgrades),
         &|peer, upgrades| {
@@ -89,6 +98,21 @@ fn a_successor_that_ends_at_any_message_leaves_the_device_where_it_is() {
     }
     upgrades.upgrade();
     assert_eq!(bar.read::<u32>(SCRATCH).unwrap(), 7);
+    upgrades.end();
+}
+
+/// One of an earlier or a later version, also if it says more than this one.
+#[test]
+fn a_successor_of_another_format_is_refused_with_both_versions() {
+    let upgrades = Upgrades::start();
+    for theirs in [FORMAT - 1, FORMAT + 1] {
+        let mut peer = Peer::successor(&upgrades);
+        let hello = format!(r#"{{"format":{theirs},"devices":[],"later":true}}"#);
+        peer.send(1, hello.as_bytes());
+        let reason = String::from_utf8(peer.receive_until(6)).unwrap();
+        assert_eq!(reason, format!("the other program uses format {theirs}, this one {FORMAT}"));
+        assert_eq!(peer.receive(), None);
+    }
     upgrades.end();
 }
 

@@ -2,6 +2,7 @@
 
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags};
@@ -28,7 +29,11 @@ impl Endpoint {
     /// Returns the names by which the other program knows the device.
     pub(in crate::server) fn device_name(&self) -> DeviceName {
         let socket = self.socket.path().map(|path| path.as_path().display().to_string());
-        DeviceName { name: self.function.name().to_owned(), socket: socket.unwrap_or_default() }
+        DeviceName {
+            name: self.function.name().to_owned(),
+            socket: socket.unwrap_or_default(),
+            monitor: self.socket.monitor_path().map(Path::to_owned),
+        }
     }
 
     /// Returns why the device cannot be handed over now; that passes by itself.
@@ -108,7 +113,7 @@ impl Endpoint {
         let _ = wait_for(&mut fds, CHECK);
     }
 
-    /// Adds the device, which has stopped, and its clients to a parcel.
+    /// Adds the device, which has stopped, and its clients to a parcel for `successor`.
     ///
     /// # Errors
     ///
@@ -116,6 +121,7 @@ impl Endpoint {
     pub(in crate::server) fn pack(
         &mut self,
         parcel: &mut Packing,
+        successor: &DeviceName,
     ) -> Result<DeviceRecord, TakeOverError> {
         let _entered = self.span.clone().entered();
         let listener = self.socket.listener().map(|listener| listener.try_clone_to_owned());
@@ -124,7 +130,7 @@ impl Endpoint {
         Ok(DeviceRecord {
             function: packed?,
             listener: parcel.add(listener),
-            monitor: self.socket.pack_monitor(parcel),
+            monitor: self.socket.pack_monitor(parcel, successor.monitor.as_deref()),
             is_stopped: self.was_stopped == Some(true),
             client: self.pack_client(parcel)?,
             arrivals: self.arrivals.pack(parcel)?,
@@ -150,9 +156,10 @@ impl Endpoint {
         }))
     }
 
-    /// Keeps a shutdown from reaching the clients, and a signal from removing the sockets' files.
-    pub(in crate::server) fn unguard(&mut self) {
-        self.socket.leave_files();
+    /// Keeps a shutdown from reaching the clients, and a signal from removing the files of the
+    /// sockets that `successor` has.
+    pub(in crate::server) fn unguard(&mut self, successor: &DeviceName) {
+        self.socket.leave_files(successor.monitor.as_deref());
         self.session.iter_mut().for_each(Session::unguard);
         self.arrivals.unguard();
     }
@@ -301,9 +308,9 @@ impl Endpoint {
     }
 
     /// Runs the device, which belongs to this program from now on.
-    pub(in crate::server) fn start(&mut self, record: &DeviceRecord, shutdown: &Shutdown) {
+    pub(in crate::server) fn start(&mut self, shutdown: &Shutdown) {
         let _entered = self.span.clone().entered();
-        self.socket.start_monitor(record.monitor.as_ref());
+        self.socket.start_monitor();
         if self.was_stopped.take() == Some(false) && guarded(|| self.function.resume()).is_err() {
             self.ready |= Ready::PANIC;
         }

@@ -36,9 +36,11 @@ impl Socket {
         Ok(())
     }
 
-    /// Leaves its file, and that of the monitor, to another program.
-    pub(in crate::server) fn leave_files(&self) {
-        self.files().for_each(SocketFile::leave);
+    /// Leaves its file to another program, and that of the monitor, if it has this path there. The
+    /// other program could not remove a monitor's file elsewhere, where it may have no rights.
+    pub(in crate::server) fn leave_files(&self, monitor: Option<&Path>) {
+        self.file().into_iter().for_each(SocketFile::leave);
+        self.monitor_at(monitor).into_iter().for_each(|monitor| monitor.file().leave());
     }
 
     /// Owns its file, and that of the monitor, which another program may have had.
@@ -47,9 +49,13 @@ impl Socket {
         self.files().for_each(|file| drop(file.own()));
     }
 
-    /// Adds the socket of the monitor to a parcel.
-    pub(in crate::server) fn pack_monitor(&self, parcel: &mut Packing) -> Option<MonitorRecord> {
-        let monitor = self.monitor.as_ref()?;
+    /// Adds the socket of the monitor to a parcel, if it has this path.
+    pub(in crate::server) fn pack_monitor(
+        &self,
+        parcel: &mut Packing,
+        path: Option<&Path>,
+    ) -> Option<MonitorRecord> {
+        let monitor = self.monitor_at(path)?;
         let listener = parcel.add(Arc::clone(monitor.listener()?));
         Some(MonitorRecord { path: monitor.path().to_owned(), listener })
     }
@@ -78,14 +84,19 @@ impl Socket {
         monitor.adopt(listener.into())
     }
 
-    /// Lets tools look at the device, which belongs to this program from now on. If the other
-    /// program's monitor has no successor, removes its file.
-    pub(in crate::server) fn start_monitor(&mut self, record: Option<&MonitorRecord>) {
+    /// Lets tools look at the device, which belongs to this program from now on.
+    pub(in crate::server) fn start_monitor(&mut self) {
         self.monitor.iter_mut().for_each(Monitor::start);
-        let path = self.monitor.as_ref().map(Monitor::path);
-        if let Some(left) = record.filter(|record| Some(&*record.path) != path) {
-            drop(SocketFile::new(&left.path));
-        }
+    }
+
+    /// Returns the path of the monitor.
+    pub(in crate::server) fn monitor_path(&self) -> Option<&Path> {
+        self.monitor.as_ref().map(Monitor::path)
+    }
+
+    /// Returns the monitor, if it has this path.
+    fn monitor_at(&self, path: Option<&Path>) -> Option<&Monitor> {
+        self.monitor.as_ref().filter(|monitor| Some(monitor.path()) == path)
     }
 
     fn files(&self) -> impl Iterator<Item = &SocketFile> {

@@ -28,12 +28,11 @@ pub(in crate::server) fn adopt(
 ) -> Result<(), TakeOverError> {
     let Role::Successor(peer) = &mut take_over.role else { return Ok(()) };
     let start = Instant::now();
-    let (watching, records) =
-        take(peer, endpoints, shutdown).inspect_err(|error| peer.refuse(error))?;
+    let watching = take(peer, endpoints, shutdown).inspect_err(|error| peer.refuse(error))?;
     // Without the file there is nothing to remove in the end.
     let _ = take_over.file.own();
-    for (endpoint, record) in endpoints.iter_mut().zip(&records.devices) {
-        endpoint.start(record, shutdown);
+    for endpoint in endpoints.iter_mut() {
+        endpoint.start(shutdown);
     }
     info!(took = ?start.elapsed(), "the devices of another program are served here from now on");
     if let Role::Successor(peer) = std::mem::replace(&mut take_over.role, Role::Serving(watching)) {
@@ -42,18 +41,19 @@ pub(in crate::server) fn adopt(
     Ok(())
 }
 
-/// Takes the devices until the other program has left them to this one. Returns what it has sent.
+/// Takes the devices until the other program has left them to this one. Returns the socket where
+/// successors ask.
 fn take(
     peer: &mut Peer,
     endpoints: &mut [&mut Endpoint],
     shutdown: &Shutdown,
-) -> Result<(Watching, Records), TakeOverError> {
+) -> Result<Watching, TakeOverError> {
     peer.wait_until(Some(Instant::now() + PATIENCE));
     peer.send(Kind::Hello, &Hello::new(endpoints.iter().map(|endpoint| endpoint.device_name())))?;
     let (records, parcel) = peer.receive_parcel::<Records>()?;
     let watching = unpack(&records, &parcel, endpoints)?;
     commit(peer, shutdown)?;
-    Ok((watching, records))
+    Ok(watching)
 }
 
 fn unpack(

@@ -87,7 +87,7 @@ fn check(
     endpoints: &[&mut Endpoint],
 ) -> Result<Option<TakeOverError>, TakeOverError> {
     let ours = Hello::new(endpoints.iter().map(|endpoint| endpoint.device_name()));
-    if ours != *hello {
+    if !ours.is_of_same_devices(hello) {
         return Err(TakeOverError::OtherDevices { theirs: hello.names(), ours: ours.names() });
     }
     for endpoint in endpoints {
@@ -109,15 +109,16 @@ fn try_to(
     endpoints.iter_mut().try_for_each(|endpoint| endpoint.stop(until))?;
     let mut parcel = Packing::default();
     let listener = parcel.add(watching.listener()?);
-    let devices = endpoints.iter_mut().map(|endpoint| endpoint.pack(&mut parcel));
+    let Successor { peer, hello, .. } = successor;
+    let pairs = endpoints.iter_mut().zip(&hello.devices);
+    let devices = pairs.map(|(endpoint, theirs)| endpoint.pack(&mut parcel, theirs));
     let devices = devices.collect::<Result<_, _>>()?;
-    let peer = &mut successor.peer;
     peer.send_parcel(&Records { take_over: listener, devices }, &parcel)?;
     peer.expect::<()>(Kind::Ready)?;
     // A shutdown of this program must not reach clients that it no longer has, nor must a second
     // signal remove files that are another program's.
-    for endpoint in endpoints.iter_mut() {
-        endpoint.unguard();
+    for (endpoint, theirs) in endpoints.iter_mut().zip(&hello.devices) {
+        endpoint.unguard(theirs);
     }
     take_over.file.leave();
     if server.shutdown.is_requested() {
