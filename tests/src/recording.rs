@@ -26,7 +26,8 @@ pub fn record<D: PciDevice>(device: D, path: &Path, drive: impl FnOnce(&PciView)
         Server::from_stream(theirs)?
             .serve_functions(|| function.take().ok_or_else(|| Error::device("the device panicked")))
     });
-    let options = AttachOptions { timeout: PATIENCE, patience: PATIENCE };
+    let options =
+        AttachOptions { timeout: PATIENCE, patience: PATIENCE, ..AttachOptions::default() };
     let client = Client::from_stream(ours, options).expect("a client");
     let function = PciView::new(client).expect("a function");
     drive(&function);

@@ -53,7 +53,8 @@ impl Client {
         let client = loop {
             let now = Instant::now();
             let left = deadline.map_or(patience, |end| end.saturating_duration_since(now));
-            let options = AttachOptions { timeout, patience: left.min(SLICE) };
+            let options =
+                AttachOptions { timeout, patience: left.min(SLICE), ..AttachOptions::default() };
             match py.detach(|| client::Client::attach_with(&path, options)) {
                 Err(Error::Socket { .. }) if left > SLICE => py.check_signals()?,
                 attached => break attached.or_raise(py)?,

@@ -116,6 +116,15 @@ pub enum Error {
     /// [`RegionDetails::map_any_file`](crate::client::RegionDetails::map_any_file) maps it.
     #[error("the file of the region is no memfd and no file of tmpfs or hugetlbfs")]
     FileNotInMemory,
+    /// A region cannot be mapped within the limits of the client:
+    /// [`ClientLimits`](crate::client::ClientLimits).
+    #[error("the mapped regions would exceed the limit of {maps} maps, or of {bytes} bytes")]
+    MapLimit {
+        /// The maximum number of maps.
+        maps: usize,
+        /// The maximum number of mapped bytes.
+        bytes: u64,
+    },
     /// No answer arrived in time. A late answer is dropped, and other requests can be sent.
     #[error("no answer to {0} in time")]
     Timeout(crate::protocol::Command),

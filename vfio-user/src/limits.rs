@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::protocol::{HEADER_SIZE, MAX_DATA_XFER_SIZE, MAX_DMA_MAPS, RegionAccess};
+use crate::protocol::{MAX_DATA_XFER_SIZE, MAX_DMA_MAPS, message_size};
 use crate::wait::FOR_EVER;
 
 /// The limits of one served device: what its client, and the device for its client, may use.
@@ -76,8 +76,6 @@ impl Limits {
 
     /// The least data of a message.
     const LEAST_DATA: usize = 4096;
-    /// The size of the longest message without data: a version, or a list of ranges.
-    const LONGEST_LIST: usize = 64 << 10;
 
     /// Returns the same limits within what the protocol, and the clock, allow.
     pub(crate) fn within_protocol(self) -> Self {
@@ -93,7 +91,7 @@ impl Limits {
 
     /// Returns the size of the largest message that is received.
     pub(crate) fn message_size(&self) -> usize {
-        HEADER_SIZE + size_of::<RegionAccess>() + self.message_data.max(Self::LONGEST_LIST)
+        message_size(self.message_data)
     }
 }
 

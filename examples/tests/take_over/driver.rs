@@ -38,7 +38,8 @@ pub(crate) struct Driver {
 
 impl Driver {
     pub(crate) fn attach(socket: &Path) -> Self {
-        let options = AttachOptions { timeout: PATIENCE, patience: PATIENCE };
+        let options =
+            AttachOptions { timeout: PATIENCE, patience: PATIENCE, ..AttachOptions::default() };
         let client = Arc::new(Client::attach_with(socket, options).unwrap());
         client.region(RegionIndex::Config).write(COMMAND, BUS_MASTER).unwrap();
         let memory = Memory::new(1 << 20).unwrap();

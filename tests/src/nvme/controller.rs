@@ -61,7 +61,8 @@ impl Controller {
     ///
     /// Those of the client; if the controller does not become ready.
     pub fn attach(path: &Path, memory: &Arc<Memory>) -> Result<Self> {
-        let options = AttachOptions { timeout: PATIENCE, patience: PATIENCE };
+        let options =
+            AttachOptions { timeout: PATIENCE, patience: PATIENCE, ..AttachOptions::default() };
         let client = Arc::new(Client::attach_with(path, options)?);
         client.region(RegionIndex::Config).write(PCI_COMMAND, PCI_ENABLED)?;
         memory.share(&client)?;

@@ -118,7 +118,8 @@ fn its_function_is_driven() {
     let mut device = Device { config, memory: None, target: 0, irqs: Vec::new() };
     let server = thread::spawn(move || drop(server.run(&mut device)));
 
-    let options = AttachOptions { timeout: PATIENCE, patience: PATIENCE };
+    let options =
+        AttachOptions { timeout: PATIENCE, patience: PATIENCE, ..AttachOptions::default() };
     let view = PciView::attach_with(&path, options).unwrap();
     assert_eq!((view.header().vendor, view.header().device), (0x1af4, 0x1001));
     assert_eq!(view.bar_details(1).unwrap().size, 0x1000);

@@ -5,6 +5,7 @@ mod calls;
 mod driver;
 mod features;
 mod foreign_server;
+mod limits;
 mod pci;
 mod pci_hostile;
 mod pipelined;

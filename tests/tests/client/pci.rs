@@ -16,7 +16,8 @@ const ENABLED: CommandBits =
     CommandBits::IO_SPACE.union(CommandBits::MEMORY_SPACE).union(CommandBits::BUS_MASTER);
 
 fn attach(running: &Running) -> PciView {
-    let options = AttachOptions { timeout: PATIENCE, patience: PATIENCE };
+    let options =
+        AttachOptions { timeout: PATIENCE, patience: PATIENCE, ..AttachOptions::default() };
     PciView::attach_with(running.path(), options).unwrap()
 }
 

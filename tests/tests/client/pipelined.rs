@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use vfio_user::client::{Client, Pending};
+use vfio_user::client::{Client, ClientLimits, Pending};
 use vfio_user::protocol::RegionIndex;
 use vfio_user::{ArgumentError, Error, ReplyError};
 use vfio_user_tests::raw::{Answer, RawClient};
@@ -50,7 +50,8 @@ fn answers_are_awaited_in_any_order() {
 #[test]
 fn no_more_requests_are_sent_than_may_be_without_an_answer() {
     let (client, server) = attached(|server| {
-        let requests: Vec<_> = (0..Client::MAX_PIPELINED).map(|_| server.receive()).collect();
+        let requests: Vec<_> =
+            (0..ClientLimits::default().pending).map(|_| server.receive()).collect();
         assert!(!server.has_message(Duration::from_millis(100)));
         for request in &requests {
             echo(&server, request);
@@ -107,7 +108,7 @@ fn a_request_that_is_given_up_keeps_its_id_until_it_is_answered() {
 #[test]
 fn an_answer_that_has_arrived_is_dropped_with_its_request() {
     let (client, server) = attached(|server| {
-        for _ in 0..3 * Client::MAX_PIPELINED {
+        for _ in 0..3 * ClientLimits::default().pending {
             echo(&server, &server.receive());
         }
         echo(&server, &server.receive());
@@ -125,7 +126,8 @@ fn an_answer_that_has_arrived_is_dropped_with_its_request() {
 fn a_server_that_does_not_answer_is_not_waited_for() {
     let (stream, server) = server(|server| {
         welcome(&server);
-        let requests: Vec<_> = (0..Client::MAX_PIPELINED).map(|_| server.receive()).collect();
+        let requests: Vec<_> =
+            (0..ClientLimits::default().pending).map(|_| server.receive()).collect();
         // The client asks for more once it has given these up.
         let last = server.receive();
         for request in &requests {

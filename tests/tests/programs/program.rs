@@ -44,7 +44,8 @@ impl Program {
     }
 
     pub(crate) fn attach(&self) -> vfio_user::Result<Client> {
-        let options = AttachOptions { timeout: PATIENCE, patience: PATIENCE };
+        let options =
+            AttachOptions { timeout: PATIENCE, patience: PATIENCE, ..AttachOptions::default() };
         Client::attach_with(&self.socket, options)
     }
 

@@ -69,7 +69,8 @@ fn a_second_signal_removes_the_files_of_its_own_sockets_and_none_of_a_successor(
 }
 
 fn attach(programs: &Generations) -> Client {
-    let options = AttachOptions { timeout: PATIENCE, patience: PATIENCE };
+    let options =
+        AttachOptions { timeout: PATIENCE, patience: PATIENCE, ..AttachOptions::default() };
     Client::attach_with(programs.socket(), options).unwrap()
 }
 

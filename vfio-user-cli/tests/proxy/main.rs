@@ -54,7 +54,8 @@ impl Proxy {
     }
 
     fn attach(&self) -> Client {
-        let options = AttachOptions { timeout: PATIENCE, patience: PATIENCE };
+        let options =
+            AttachOptions { timeout: PATIENCE, patience: PATIENCE, ..AttachOptions::default() };
         Client::attach_with(self.socket(), options).expect("it forwards")
     }
 

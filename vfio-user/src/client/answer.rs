@@ -7,10 +7,10 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use super::memory::MemoryMaps;
 use super::message_socket::MessageSocket;
-use crate::protocol::{Command, DmaAccess, Errno, MAX_DATA_XFER_SIZE};
+use crate::protocol::{Command, DmaAccess, Errno};
 use crate::transport::{Incoming, Message};
 
-/// Answers one request of the server.
+/// Answers one request of the server, for at most `max_data` bytes.
 ///
 /// # Errors
 ///
@@ -18,11 +18,12 @@ use crate::transport::{Incoming, Message};
 pub(super) fn serve(
     memory: &MemoryMaps,
     link: &MessageSocket,
+    max_data: usize,
     incoming: Incoming<'_>,
 ) -> io::Result<()> {
     let header = incoming.header();
     let answer = match incoming {
-        Incoming::Message(message) => answer(memory, &message),
+        Incoming::Message(message) => answer(memory, max_data, &message),
         Incoming::TooLarge(_) => Err(Errno::E2BIG),
     };
     if let Err(errno) = answer {
@@ -37,7 +38,7 @@ pub(super) fn serve(
     }
 }
 
-fn answer(memory: &MemoryMaps, message: &Message<'_>) -> Result<Vec<u8>, Errno> {
+fn answer(memory: &MemoryMaps, max_data: usize, message: &Message<'_>) -> Result<Vec<u8>, Errno> {
     let command = message.header.command().map_err(|_| Errno::ENOSYS)?;
     if !matches!(command, Command::DmaRead | Command::DmaWrite) {
         return Err(Errno::ENOSYS);
@@ -47,7 +48,7 @@ fn answer(memory: &MemoryMaps, message: &Message<'_>) -> Result<Vec<u8>, Errno> 
     }
     let (access, data) = DmaAccess::read_from_prefix(message.payload).map_err(|_| Errno::EINVAL)?;
     let count = usize::try_from(access.count.get()).unwrap_or(usize::MAX);
-    if count > MAX_DATA_XFER_SIZE {
+    if count > max_data {
         return Err(Errno::E2BIG);
     }
     let mut payload = access.as_bytes().to_vec();

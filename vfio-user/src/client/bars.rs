@@ -49,14 +49,15 @@ pub struct MappedBars<'a> {
 
 impl<'a> MappedBars<'a> {
     /// Maps all parts of all BARs that the server allows to map. Messages access a BAR whose file
-    /// is not in memory: a server could make accesses to such a file hang.
+    /// is not in memory, because a server could make accesses to such a file hang, and one that
+    /// exceeds [`ClientLimits`](super::ClientLimits).
     ///
     /// # Errors
     ///
-    /// Those of [`Client::region_details`], and all but [`Error::FileNotInMemory`] of
-    /// [`RegionDetails::map`](super::RegionDetails::map).
+    /// Those of [`Client::region_details`], and all but [`Error::FileNotInMemory`] and
+    /// [`Error::MapLimit`] of [`RegionDetails::map`](super::RegionDetails::map).
     pub fn new(client: &'a Client) -> Result<Self> {
-        let maps = (0..6).map(|bar| client.region_details(region(bar))?.map_if_in_memory());
+        let maps = (0..6).map(|bar| client.region_details(region(bar))?.map_if_allowed());
         Ok(MappedBars { client, maps: maps.collect::<Result<_>>()? })
     }
 

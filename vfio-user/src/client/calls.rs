@@ -6,6 +6,7 @@ use std::io;
 use tracing::debug;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
+use super::limits::ClientLimits;
 use super::window::Window;
 use crate::error::{Error, ReplyError, Result};
 use crate::fds::PeerFds;
@@ -13,10 +14,12 @@ use crate::protocol::Command;
 use crate::transport::{FramingError, Incoming};
 
 /// The requests that were sent, by their ids, and how much data those that are awaited later move.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Calls {
     last_id: u16,
     by_id: HashMap<u16, Call>,
+    /// The maximum descriptors in an answer.
+    max_fds: usize,
     pub(super) window: Window,
     pub(super) end: Option<End>,
 }
@@ -72,6 +75,16 @@ impl Answer {
 }
 
 impl Calls {
+    pub(super) fn new(limits: &ClientLimits) -> Self {
+        Calls {
+            last_id: 0,
+            by_id: HashMap::new(),
+            max_fds: limits.descriptors,
+            window: Window::new(limits.pending),
+            end: None,
+        }
+    }
+
     /// Returns an id that no pending request has.
     pub(super) fn next_id(&mut self, command: Command) -> Result<u16> {
         if let Some(end) = self.end {
@@ -124,7 +137,7 @@ impl Calls {
         match self.by_id.get_mut(&id) {
             Some(call @ Call::Open(_)) => {
                 let Call::Open(command) = *call else { return };
-                *call = Call::Answered(examine(incoming, command));
+                *call = Call::Answered(examine(incoming, command, self.max_fds));
             }
             Some(Call::GivenUp) => drop(self.by_id.remove(&id)),
             Some(Call::Answered(_)) | None => debug!(id, "an answer without a request is dropped"),
@@ -133,7 +146,7 @@ impl Calls {
 }
 
 /// Checks an answer to `command` and converts it.
-fn examine(incoming: Incoming<'_>, command: Command) -> Result<Answer> {
+fn examine(incoming: Incoming<'_>, command: Command, max_fds: usize) -> Result<Answer> {
     let header = incoming.header();
     if header.command.get() != u16::from(command) {
         let problem = ReplyError::Command(header.command.get());
@@ -145,6 +158,10 @@ fn examine(incoming: Incoming<'_>, command: Command) -> Result<Answer> {
     match incoming {
         Incoming::Message(message) if message.fds_are_lost => {
             Err(Error::Io(nix::errno::Errno::EMFILE.into()))
+        }
+        Incoming::Message(message) if message.fds.len() > max_fds => {
+            let problem = ReplyError::Descriptors { got: message.fds.len(), most: max_fds };
+            Err(Error::Malformed { command, problem })
         }
         Incoming::Message(message) => {
             Ok(Answer { command, payload: message.payload.to_vec(), fds: message.fds })

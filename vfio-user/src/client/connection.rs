@@ -15,10 +15,11 @@ use nix::poll::{PollFd, PollFlags};
 
 use super::answer;
 use super::calls::{Answer, Calls, End};
+use super::limits::ClientLimits;
 use super::memory::MemoryMaps;
 use super::message_socket::MessageSocket;
 use crate::error::{Error, Result};
-use crate::protocol::{Command, Header, MAX_MESSAGE_SIZE, MessageType};
+use crate::protocol::{Command, Header, MessageType, message_size};
 use crate::transport::Receiver;
 use crate::wait::{FOR_EVER, wait_for};
 
@@ -27,6 +28,8 @@ use crate::wait::{FOR_EVER, wait_for};
 pub(super) struct Connection {
     link: MessageSocket,
     timeout: Duration,
+    /// The maximum data of a request of the server.
+    message_data: usize,
     memory: Arc<MemoryMaps>,
     state: Mutex<ConnectionState>,
     change: Condvar,
@@ -42,14 +45,20 @@ struct ConnectionState {
 }
 
 impl Connection {
-    pub(super) fn new(link: MessageSocket, timeout: Duration, memory: Arc<MemoryMaps>) -> Self {
+    pub(super) fn new(
+        link: MessageSocket,
+        timeout: Duration,
+        limits: &ClientLimits,
+        memory: Arc<MemoryMaps>,
+    ) -> Self {
+        let message_data = limits.message_data;
         let state = ConnectionState {
-            receiver: Some(Receiver::new(MAX_MESSAGE_SIZE, link.close_queue())),
+            receiver: Some(Receiver::new(message_size(message_data), link.close_queue())),
             waiting: 0,
-            calls: Calls::default(),
+            calls: Calls::new(limits),
         };
-        let timeout = timeout.min(FOR_EVER);
-        Connection { link, timeout, memory, state: Mutex::new(state), change: Condvar::new() }
+        let (state, change) = (Mutex::new(state), Condvar::new());
+        Connection { link, timeout: timeout.min(FOR_EVER), message_data, memory, state, change }
     }
 
     /// Returns the time to wait for each answer.
@@ -64,7 +73,17 @@ impl Connection {
         parts: &[&[u8]],
         fds: &[BorrowedFd<'_>],
     ) -> Result<Answer> {
-        let deadline = Instant::now() + self.timeout;
+        self.request_until(Instant::now() + self.timeout, command, parts, fds)
+    }
+
+    /// As [`request`](Self::request), with a deadline that is earlier than that of the timeout.
+    pub(super) fn request_until(
+        &self,
+        deadline: Instant,
+        command: Command,
+        parts: &[&[u8]],
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<Answer> {
         let id = self.state().calls.open(command)?;
         if let Err(error) = self.send(id, command, parts, fds, false) {
             self.state().calls.forget(id);
@@ -247,7 +266,7 @@ struct ReaderTurn<'a> {
 impl ReaderTurn<'_> {
     fn receive(&mut self, left: Duration) -> Result<(), End> {
         let ReaderTurn { connection, receiver: Some(receiver) } = self else { return Ok(()) };
-        let Connection { link, timeout, memory, .. } = connection;
+        let Connection { link, timeout, message_data, memory, .. } = connection;
         // For a request that was just sent, the socket's own timeout suffices.
         if left < *timeout / 8 * 7 && !is_readable(link.socket(), left) {
             return Ok(());
@@ -270,7 +289,7 @@ impl ReaderTurn<'_> {
             if incoming.header().message_type() == Some(MessageType::Reply) {
                 connection.state().calls.answer(incoming);
             } else {
-                answer::serve(memory, link, incoming)?;
+                answer::serve(memory, link, *message_data, incoming)?;
             }
         }
         Ok(())

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use nix::errno::Errno;
 use nix::sys::stat::{SFlag, fstat};
 
+use super::limits::MapShare;
 use super::region_details::{RegionDetails, malformed, range};
 use crate::error::{Error, ReplyError, Result};
 use crate::fds::PeerFd;
@@ -32,6 +33,7 @@ pub struct RegionMap {
 struct MappedArea {
     range: Range<u64>,
     mapping: Mapping,
+    _share: MapShare,
 }
 
 impl RegionDetails {
@@ -55,7 +57,8 @@ impl RegionDetails {
     /// # Errors
     ///
     /// [`Error::FileNotInMemory`] if the file is of none of `memfd_create(2)`, tmpfs and hugetlbfs,
-    /// [`Error::Malformed`] if it ends before the region, and [`Error::Io`] if the system refuses.
+    /// [`Error::MapLimit`] if the client may not map so much, [`Error::Malformed`] if the file ends
+    /// before the region, and [`Error::Io`] if the system refuses.
     pub fn map(&self) -> Result<RegionMap> {
         if self.is_readable() && !self.files.iter().all(PeerFd::is_in_memory) {
             return Err(Error::FileNotInMemory);
@@ -63,12 +66,12 @@ impl RegionDetails {
         self.map_any_file()
     }
 
-    /// Maps as [`map`](Self::map); `None` where the file may not be mapped, so that messages access
-    /// the region.
-    pub(super) fn map_if_in_memory(&self) -> Result<Option<RegionMap>> {
+    /// Maps as [`map`](Self::map); `None` where the file may not be mapped, or the limits of the
+    /// client are reached, so that messages access the region.
+    pub(super) fn map_if_allowed(&self) -> Result<Option<RegionMap>> {
         match self.map() {
             Ok(map) => Ok(Some(map)),
-            Err(Error::FileNotInMemory) => Ok(None),
+            Err(Error::FileNotInMemory | Error::MapLimit { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -79,8 +82,7 @@ impl RegionDetails {
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`] if the file ends before the region, and [`Error::Io`] if the system
-    /// refuses.
+    /// Those of [`map`](Self::map) but [`Error::FileNotInMemory`].
     pub fn map_any_file(&self) -> Result<RegionMap> {
         let is_writable = self.flags.contains(RegionFlags::WRITE);
         let mappable = if self.is_readable() { self.mappable() } else { Vec::new() };
@@ -103,10 +105,11 @@ impl RegionDetails {
         }
         let len =
             usize::try_from(range.end - range.start).map_err(|_| Error::system(Errno::ENOMEM))?;
+        let share = self.budget.take(range.end - range.start)?;
         let at = self.offset + range.start;
         let is_writable = self.flags.contains(RegionFlags::WRITE);
         let mapping = Mapping::new(file.as_fd(), at, len, page_size(&stat), is_writable)?;
-        Ok(MappedArea { range, mapping })
+        Ok(MappedArea { range, mapping, _share: share })
     }
 }
 

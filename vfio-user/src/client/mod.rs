@@ -43,6 +43,7 @@
 //! and the connection continues.
 
 mod answer;
+mod attaching;
 mod bars;
 mod calls;
 mod connection;
@@ -52,6 +53,7 @@ mod dma_buffer;
 mod feature;
 mod io_fds;
 mod irq;
+mod limits;
 mod map;
 mod memory;
 mod message_socket;
@@ -66,7 +68,7 @@ mod window;
 mod write_multi;
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -74,21 +76,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr, getpeername,
-    getsockname, getsockopt, socket, sockopt,
-};
-use zerocopy::IntoBytes;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, socket};
 
 pub use crate::fds::PeerFd;
+use attaching::Attaching;
 pub use bars::MappedBars;
-use calls::Answer;
 use connection::Connection;
 pub use dirty::DirtyPages;
 pub use dma::DmaMapping;
 pub use dma_buffer::DmaBuffer;
 pub use io_fds::Ioeventfd;
 pub use irq::IrqDetails;
+pub use limits::ClientLimits;
+use limits::MapBudget;
 pub use map::RegionMap;
 pub use memory::ClientMemory;
 use memory::MemoryMaps;
@@ -103,10 +103,8 @@ pub use region::ClientRegion;
 pub use region_details::RegionDetails;
 use service::Service;
 
-use crate::error::{Error, ReplyError, Result};
-use crate::protocol::{
-    self, Capabilities, Command, DeviceFlags, DeviceInfo, MigrationCapability, TwinSocket, Version,
-};
+use crate::error::{Error, Result};
+use crate::protocol::{Capabilities, Command, DeviceFlags};
 
 /// A device that is attached over a socket.
 ///
@@ -119,6 +117,9 @@ pub struct Client {
     service: Service,
     server: Capabilities,
     details: DeviceDetails,
+    /// The maximum data of a message.
+    message_data: usize,
+    maps: MapBudget,
 }
 
 /// The properties of a device.
@@ -133,18 +134,24 @@ pub struct DeviceDetails {
     pub irqs: u32,
 }
 
-/// The timeouts of attaching and of requests.
+/// The timeouts of attaching and of requests, and what the server may use.
 #[derive(Clone, Copy, Debug)]
 pub struct AttachOptions {
     /// The time to wait for each answer; not zero.
     pub timeout: Duration,
     /// The time to wait for a server to listen on the path; zero tries only once.
     pub patience: Duration,
+    /// What the server may use, and how long it may negotiate.
+    pub limits: ClientLimits,
 }
 
 impl Default for AttachOptions {
     fn default() -> Self {
-        AttachOptions { timeout: Duration::from_secs(5), patience: Duration::ZERO }
+        AttachOptions {
+            timeout: Duration::from_secs(5),
+            patience: Duration::ZERO,
+            limits: ClientLimits::default(),
+        }
     }
 }
 
@@ -179,14 +186,19 @@ impl Client {
     /// version is invalid, and those of any request: [`Error::Refused`], [`Error::Timeout`],
     /// [`Error::Disconnected`], [`Error::Malformed`].
     pub fn from_stream(stream: UnixStream, options: AttachOptions) -> Result<Self> {
+        let AttachOptions { timeout, limits, .. } = options;
+        let limits = limits.within_protocol();
         let memory = Arc::new(MemoryMaps::default());
-        let link = MessageSocket::new(stream, options.timeout)?;
-        let connection = Connection::new(link, options.timeout, Arc::clone(&memory));
-        let (server, twin) = negotiate(&connection)?;
-        let twin = twin.map(|socket| MessageSocket::new(socket, options.timeout)).transpose()?;
-        let details = device_details(&connection)?;
-        let (connection, service) = (Arc::new(connection), Service::new(twin)?);
-        Ok(Client { connection, memory, service, server, details })
+        let link = MessageSocket::new(stream, timeout)?;
+        let connection = Connection::new(link, timeout, &limits, Arc::clone(&memory));
+        let attaching = Attaching::new(&connection, &limits);
+        let (server, twin) = attaching.negotiate()?;
+        let twin = twin.map(|socket| MessageSocket::new(socket, timeout)).transpose()?;
+        let details = attaching.device_details()?;
+        let ClientLimits { message_data, .. } = limits;
+        let (connection, service) = (Arc::new(connection), Service::new(twin, message_data)?);
+        let maps = MapBudget::new(&limits);
+        Ok(Client { connection, memory, service, server, details, message_data, maps })
     }
 
     /// Attaches to the device at the other end of a socket, given as a descriptor.
@@ -247,69 +259,4 @@ fn connect_now(path: &Path) -> nix::Result<UnixStream> {
     let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
     nix::sys::socket::connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
     Ok(socket.into())
-}
-
-/// Negotiates a version. Returns the capabilities of the server, and the socket for its requests,
-/// if there is a separate one.
-fn negotiate(connection: &Connection) -> Result<(Capabilities, Option<UnixStream>)> {
-    let twin_socket = Some(TwinSocket { supported: true, fd_index: None });
-    let migration = Some(MigrationCapability::default());
-    let capabilities =
-        Capabilities { twin_socket, migration, write_multiple: true, ..Capabilities::ours() };
-    let proposed = Version { major: 0, minor: 0, capabilities };
-    let answer = connection.request(Command::Version, &[&proposed.encode()], &[]);
-    let mut answer = answer.map_err(|error| match error {
-        Error::Refused { errno: protocol::Errno::EBUSY, .. } => Error::DeviceInUse,
-        error => error,
-    })?;
-    let Version { major, minor, capabilities } = Version::decode(&answer.payload)?;
-    if (major, minor) != (0, 0) {
-        return Err(answer.malformed(ReplyError::Version { major, minor }));
-    }
-    if capabilities.max_data_xfer_size == 0 {
-        return Err(answer.malformed(ReplyError::NoTransfer));
-    }
-    let twin = twin_socket_of(&capabilities, &mut answer)?;
-    Ok((capabilities, twin))
-}
-
-fn twin_socket_of(server: &Capabilities, answer: &mut Answer) -> Result<Option<UnixStream>> {
-    let Some(TwinSocket { supported: true, fd_index }) = server.twin_socket else {
-        return Ok(None);
-    };
-    let (index, count) = (fd_index.and_then(|index| usize::try_from(index).ok()), answer.fds.len());
-    let Some(index) = index.filter(|index| *index < count) else {
-        let index = fd_index.map(u64::from);
-        return Err(answer.malformed(ReplyError::NoDescriptor { index, count }));
-    };
-    let twin = answer.fds.take(index).and_then(|fd| fd.into_known(is_connected_stream));
-    twin.map(|twin| Some(twin.into())).ok_or_else(|| answer.malformed(ReplyError::TwinSocket))
-}
-
-/// Returns whether a server's descriptor is a connected stream socket: a thread could wait for ever
-/// on anything else.
-fn is_connected_stream(fd: BorrowedFd<'_>) -> bool {
-    let is_unix = getsockname::<SockaddrStorage>(fd.as_raw_fd())
-        .is_ok_and(|name| name.family() == Some(AddressFamily::Unix));
-    let is_stream = getsockopt(&fd, sockopt::SockType).is_ok_and(|kind| kind == SockType::Stream);
-    let listens = getsockopt(&fd, sockopt::AcceptConn).unwrap_or(true);
-    let is_connected = getpeername::<SockaddrStorage>(fd.as_raw_fd()).is_ok();
-    is_unix && is_stream && !listens && is_connected
-}
-
-/// The maximum number of regions and interrupt indices that is plausible.
-const MAX_REGIONS: u32 = 256;
-const MAX_IRQS: u32 = 64;
-
-fn device_details(connection: &Connection) -> Result<DeviceDetails> {
-    let wanted = DeviceInfo { argsz: 16.into(), ..DeviceInfo::default() };
-    let answer = connection.request(Command::DeviceGetInfo, &[wanted.as_bytes()], &[])?;
-    let info: &DeviceInfo = answer.fixed()?;
-    let (regions, irqs) = (info.num_regions.get(), info.num_irqs.get());
-    if regions > MAX_REGIONS || irqs > MAX_IRQS {
-        let most = (MAX_REGIONS, MAX_IRQS);
-        return Err(answer.malformed(ReplyError::Device { regions, irqs, most }));
-    }
-    let flags = DeviceFlags::from_bits_retain(info.flags.get());
-    Ok(DeviceDetails { flags, regions, irqs })
 }

@@ -5,7 +5,7 @@ use zerocopy::IntoBytes;
 use super::calls::Answer;
 use super::connection::SentCall;
 use super::region::{ONE_PIECE, expect_range, read_data};
-use super::window::{WINDOW_BYTES, WINDOW_CALLS};
+use super::window::WINDOW_BYTES;
 use super::write_multi::{MOST, multi, writes_done};
 use super::{Client, ClientRegion};
 use crate::error::{ArgumentError, Result};
@@ -18,10 +18,11 @@ use crate::protocol::{Command, WriteMultiEntry};
 /// Dropping it gives up the result, not the request: the server performs it, and the client drops
 /// the answer when it arrives.
 ///
-/// At most [`Client::MAX_PIPELINED`] such requests of a client are without an answer at a time, and
-/// the data of all of them, in both directions, is at most 128 KiB, so that the answers fit in the
-/// socket and the server does not stop reading. One more request first waits for an answer to an
-/// earlier one. A request that was given up counts until its answer arrives.
+/// At most [`ClientLimits::pending`](super::ClientLimits::pending) such requests of a client are
+/// without an answer at a time, and the data of all of them, in both directions, is at most 128
+/// KiB, so that the answers fit in the socket and the server does not stop reading. One more
+/// request first waits for an answer to an earlier one. A request that was given up counts until
+/// its answer arrives.
 ///
 /// ```no_run
 /// # use vfio_user::client::Client;
@@ -158,9 +159,6 @@ impl<'a> ClientRegion<'a> {
 }
 
 impl Client {
-    /// The maximum number of requests of [`Pending`] that are without an answer at a time.
-    pub const MAX_PIPELINED: usize = WINDOW_CALLS;
-
     /// Starts to perform small writes, as [`write_multi`](Self::write_multi), in one message.
     ///
     /// # Errors

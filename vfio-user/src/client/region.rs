@@ -6,7 +6,7 @@ use super::calls::Answer;
 use super::{Client, RegionMap};
 use crate::error::{ArgumentError, ReplyError, Result};
 use crate::model::RegisterValue;
-use crate::protocol::{Command, HEADER_SIZE, MAX_DATA_XFER_SIZE, RegionAccess, RegionIndex};
+use crate::protocol::{Command, HEADER_SIZE, RegionAccess, RegionIndex};
 
 /// A region of the device, accessed by messages.
 #[derive(Clone, Copy, Debug)]
@@ -146,7 +146,7 @@ impl Client {
     /// receive.
     pub(super) fn max_transfer(&self) -> usize {
         let server = usize::try_from(self.server.max_data_xfer_size).unwrap_or(usize::MAX);
-        server.min(MAX_DATA_XFER_SIZE)
+        server.min(self.message_data)
     }
 }
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 use zerocopy::IntoBytes;
 
 use super::Client;
+use super::limits::MapBudget;
 use crate::error::{Error, ReplyError, Result};
 use crate::fds::{PeerFd, PeerFds};
 use crate::model::RegionType;
@@ -31,6 +32,8 @@ pub struct RegionDetails {
     pub files: Vec<PeerFd>,
     /// The type of a device specific region.
     pub ty: Option<RegionType>,
+    /// What the client may map.
+    pub(super) budget: MapBudget,
 }
 
 /// The maximum size of a description of a region.
@@ -99,6 +102,7 @@ impl Client {
             areas,
             files: files.into_iter().collect(),
             ty,
+            budget: self.maps.clone(),
         }))
     }
 }

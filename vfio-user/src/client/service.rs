@@ -12,7 +12,7 @@ use super::connection::Connection;
 use super::memory::MemoryMaps;
 use super::message_socket::MessageSocket;
 use crate::eventfd::EventFd;
-use crate::protocol::{MAX_MESSAGE_SIZE, MessageType};
+use crate::protocol::{MessageType, message_size};
 use crate::transport::Receiver;
 
 /// The thread that serves the server's requests while no call waits.
@@ -20,6 +20,8 @@ use crate::transport::Receiver;
 pub(super) struct Service {
     /// The separate socket for the server's requests, if there is one.
     twin: Option<Arc<MessageSocket>>,
+    /// The maximum data of a request.
+    message_data: usize,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Ends the thread, whatever the server does to the socket, of which it may have a descriptor.
     stop: Arc<EventFd>,
@@ -29,9 +31,9 @@ impl Service {
     /// # Errors
     ///
     /// When the process may open no more descriptors.
-    pub(super) fn new(twin: Option<MessageSocket>) -> io::Result<Self> {
+    pub(super) fn new(twin: Option<MessageSocket>, message_data: usize) -> io::Result<Self> {
         let stop = Arc::new(EventFd::new()?);
-        Ok(Service { twin: twin.map(Arc::new), thread: Mutex::default(), stop })
+        Ok(Service { twin: twin.map(Arc::new), message_data, thread: Mutex::default(), stop })
     }
 
     /// Starts the thread, once.
@@ -51,7 +53,8 @@ impl Service {
         let builder = thread::Builder::new().name("vfio-user memory".to_owned());
         let started = if let Some(twin) = self.twin.clone() {
             let (memory, stop) = (Arc::clone(memory), Arc::clone(&self.stop));
-            builder.spawn(move || serve_all(&memory, &twin, &stop))
+            let message_data = self.message_data;
+            builder.spawn(move || serve_all(&memory, &twin, message_data, &stop))
         } else {
             let connection = Arc::clone(connection);
             builder.spawn(move || connection.serve())
@@ -76,8 +79,8 @@ impl Service {
 }
 
 /// Serves a socket that carries only requests of the server, until it ends or `stop` is signalled.
-fn serve_all(memory: &MemoryMaps, link: &MessageSocket, stop: &EventFd) {
-    let mut receiver = Receiver::new(MAX_MESSAGE_SIZE, link.close_queue());
+fn serve_all(memory: &MemoryMaps, link: &MessageSocket, message_data: usize, stop: &EventFd) {
+    let mut receiver = Receiver::new(message_size(message_data), link.close_queue());
     while waits(link, stop) {
         // Without waiting, because the server may have changed the mode of the socket meanwhile.
         match receiver.fill(link.socket(), true) {
@@ -86,7 +89,7 @@ fn serve_all(memory: &MemoryMaps, link: &MessageSocket, stop: &EventFd) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(_) => return link.shut_down(),
         }
-        if serve_received(memory, link, &mut receiver).is_err() {
+        if serve_received(memory, link, message_data, &mut receiver).is_err() {
             return link.shut_down();
         }
     }
@@ -107,11 +110,12 @@ fn waits(link: &MessageSocket, stop: &EventFd) -> bool {
 fn serve_received(
     memory: &MemoryMaps,
     link: &MessageSocket,
+    message_data: usize,
     receiver: &mut Receiver,
 ) -> io::Result<()> {
     while let Some(incoming) = receiver.next().map_err(io::Error::other)? {
         if incoming.header().message_type() == Some(MessageType::Command) {
-            serve(memory, link, incoming)?;
+            serve(memory, link, message_data, incoming)?;
         }
     }
     Ok(())

@@ -15,6 +15,14 @@ pub enum ReplyError {
     /// The answer exceeds the size that any message may have.
     #[error("it has {0} bytes")]
     TooLarge(usize),
+    /// The answer carries more descriptors than the client accepts.
+    #[error("it carries {got} descriptors, accepted are {most}")]
+    Descriptors {
+        /// The number of descriptors that it carries.
+        got: usize,
+        /// The limit of the client.
+        most: usize,
+    },
     /// The answer ends before its fixed part does, or before its data.
     #[error("{got} bytes of payload, fewer than {least}")]
     TooShort {

@@ -72,6 +72,13 @@ pub const MAX_DATA_XFER_SIZE: usize = 1 << 20;
 /// [`MAX_DATA_XFER_SIZE`] bytes, with its header.
 pub const MAX_MESSAGE_SIZE: usize = HEADER_SIZE + size_of::<RegionAccess>() + MAX_DATA_XFER_SIZE;
 
+/// Returns the size of the largest message whose data is at most `data` bytes: one with as much, or
+/// the longest without data, which is a version or a list of ranges.
+pub(crate) fn message_size(data: usize) -> usize {
+    const LONGEST_LIST: usize = 64 << 10;
+    HEADER_SIZE + size_of::<RegionAccess>() + data.max(LONGEST_LIST)
+}
+
 /// The size of the largest message that is read to its end and refused by an error reply, in bytes;
 /// a larger one ends the connection.
 pub const DRAIN_LIMIT: usize = 16 << 20;

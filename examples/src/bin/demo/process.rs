@@ -26,7 +26,7 @@ pub(crate) fn serve(path: &Path) -> Result<()> {
 /// Attaches as soon as the device listens.
 pub(crate) fn patient() -> AttachOptions {
     let time = Duration::from_secs(30);
-    AttachOptions { timeout: time, patience: time }
+    AttachOptions { timeout: time, patience: time, ..AttachOptions::default() }
 }
 
 fn monitor_of(path: &Path) -> PathBuf {

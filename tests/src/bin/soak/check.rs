@@ -14,7 +14,8 @@ pub(crate) type Checked<T> = Result<T, String>;
 
 /// Attaches to a device.
 pub(crate) fn attach(socket: &Path) -> Checked<Client> {
-    let options = AttachOptions { timeout: PATIENCE, patience: PATIENCE };
+    let options =
+        AttachOptions { timeout: PATIENCE, patience: PATIENCE, ..AttachOptions::default() };
     Client::attach_with(socket, options).map_err(said)
 }
 

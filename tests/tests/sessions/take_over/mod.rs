@@ -149,7 +149,8 @@ impl Upgrades {
     }
 
     fn client(&self) -> Client {
-        let options = AttachOptions { timeout: PATIENCE, patience: PATIENCE };
+        let options =
+            AttachOptions { timeout: PATIENCE, patience: PATIENCE, ..AttachOptions::default() };
         let client = Client::attach_with(self.socket(), options).unwrap();
         // Memory and bus master.
         client.region(RegionIndex::Config).write(4, 6_u16).unwrap();

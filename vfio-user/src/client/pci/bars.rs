@@ -104,7 +104,7 @@ fn assign_one(
     let Some(address) = free.take(kind, size) else {
         return Ok(Err(PciError::NoAddress { index, size }));
     };
-    let map = region.map_if_in_memory()?;
+    let map = region.map_if_allowed()?;
     let details = BarDetails { kind, prefetchable, size, region: region.size, address };
     Ok(Ok(Some(AssignedBar { register, details, map })))
 }
