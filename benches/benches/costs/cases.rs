@@ -66,6 +66,13 @@ impl Stage {
         Ok(())
     }
 
+    /// Maps a file as a region.
+    fn map_whole(&mut self, size: u64) -> Result<()> {
+        let file = OwnedFd::from(files::memory(size));
+        let map = wire::dma_map(dma::BOTH, 0, 0, size);
+        self.send(&Request::new(command::DMA_MAP, &map).with_fds(vec![file])).map(drop)
+    }
+
     /// Maps 16 regions of 1 TiB in a sparse file, and writes to all of their pages.
     fn write_tebibytes(&mut self) -> Result<()> {
         const SIZE: u64 = 1 << 40;
@@ -264,6 +271,22 @@ pub(crate) const CASES: &[Case] = &[
         name: "unmap 65,535 regions of a file",
         prepare: |stage| {
             stage.map_file()?;
+            Ok(unmap(dma::UNMAP_ALL, 0, 0))
+        },
+    },
+    Case {
+        name: "unmap 1 GiB, all touched",
+        prepare: |stage| {
+            const SIZE: u64 = 1 << 30;
+            stage.map_whole(SIZE)?;
+            (0..SIZE / PAGE).try_for_each(|page| stage.handles.dma.write(page * PAGE, &[1]))?;
+            Ok(unmap(dma::UNMAP_ALL, 0, 0))
+        },
+    },
+    Case {
+        name: "unmap 16 TiB, none touched",
+        prepare: |stage| {
+            stage.map_whole(16 << 40)?;
             Ok(unmap(dma::UNMAP_ALL, 0, 0))
         },
     },

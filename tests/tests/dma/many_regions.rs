@@ -1,5 +1,6 @@
 //! Clients with many regions: what is done about all of them takes turns with other devices.
 
+use std::fs::File;
 use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -177,11 +178,8 @@ fn an_unmap_of_thousands_of_regions_waits_for_all_of_them() {
     turns_of(&mut server, &client, &other, command::DMA_MAP, &map).1.ok();
 }
 
-#[test]
-fn other_devices_are_served_while_a_client_with_thousands_of_regions_leaves() {
-    let Setup { mut server, client, mut other, memory, has_left } = setup();
-    let guard = memory.map(0, 8).unwrap();
-    drop(client);
+/// Serves the client of another device until the first one has left. Returns the number of turns.
+fn turns_until(server: &mut Server, other: &RawClient, has_left: &AtomicBool) -> u32 {
     let mut turns = 0;
     while !has_left.load(Ordering::Relaxed) {
         let request = wire::message(7, command::GET_INFO, 0, &wire::words(&[16, 0, 0, 0]));
@@ -190,9 +188,54 @@ fn other_devices_are_served_while_a_client_with_thousands_of_regions_leaves() {
         other.answer_to(7, command::GET_INFO).ok();
         turns += 1;
     }
+    turns
+}
+
+#[test]
+fn other_devices_are_served_while_a_client_with_thousands_of_regions_leaves() {
+    let Setup { mut server, client, mut other, memory, has_left } = setup();
+    let guard = memory.map(0, 8).unwrap();
+    drop(client);
+    let turns = turns_until(&mut server, &other, &has_left);
     assert!(turns >= TURNS, "{turns} turns");
     assert!(guard.read(0, &mut [0]).is_err(), "the session has ended");
     serve_while(&mut server, || other.sync());
+}
+
+/// A mapping of which every page was touched: the kernel takes a while to unmap it.
+fn setup_large() -> (Setup, File) {
+    const SIZE: u64 = 256 << 20;
+    let setup = setup();
+    let Setup { mut server, mut client, .. } = setup;
+    let file = files::memory(SIZE);
+    serve_while(&mut server, || {
+        client.dma_unmap(dma::UNMAP_ALL, 0, 0).unwrap();
+        client.dma_map(dma::BOTH, 0, 0, SIZE, Some(file.as_fd())).ok();
+    });
+    for page in 0..SIZE / PAGE {
+        setup.memory.write(page * PAGE, &[1]).unwrap();
+    }
+    (Setup { server, client, ..setup }, file)
+}
+
+#[test]
+fn other_devices_are_served_while_a_large_mapping_is_unmapped() {
+    let (Setup { mut server, client, other, memory, .. }, file) = setup_large();
+    let all = wire::dma_unmap(dma::UNMAP_ALL, 0, 0);
+    let (turns, answer) = turns_of(&mut server, &client, &other, command::DMA_UNMAP, &all);
+    assert_eq!(answer.ok(), all);
+    assert!(turns >= TURNS, "{turns} turns");
+    assert!(memory.regions().is_empty());
+    assert_eq!(files::count_mappings(&file), 0, "it is unmapped before the answer");
+}
+
+#[test]
+fn other_devices_are_served_while_a_client_with_a_large_mapping_leaves() {
+    let (Setup { mut server, client, other, has_left, .. }, file) = setup_large();
+    drop(client);
+    let turns = turns_until(&mut server, &other, &has_left);
+    assert!(turns >= TURNS, "{turns} turns");
+    assert_eq!(files::count_mappings(&file), 0, "it is unmapped before the next client");
 }
 
 /// A device that holds one of them stops for a reset once it has released it.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Weak};
 
 use super::address_space::{Budget, Descriptor};
 use super::incoming_file::{FileId, Incoming, Mapped};
+use super::leftovers;
 use super::rights::Rights;
 use crate::fds::PeerFd;
 use crate::protocol::Errno;
@@ -63,6 +64,14 @@ impl ClientFile {
             let end = base + mapping.len() as u64;
             *base <= range.start && range.end <= end && !mapping.is_lost()
         })
+    }
+}
+
+impl Drop for ClientFile {
+    fn drop(&mut self) {
+        if let Some(mapped) = self.mapped.take() {
+            leftovers::leave(mapped);
+        }
     }
 }
 

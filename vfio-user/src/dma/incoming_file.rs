@@ -153,7 +153,7 @@ impl Incoming {
             let share = budget.take(len)?;
             let len = usize::try_from(len).map_err(|_| Errno::ENOMEM)?;
             let mapping = Mapping::new(self.file.as_fd(), base, len, page, writable)?;
-            Ok(Mapped { mapping, base, _share: share })
+            Ok(Mapped { mapping, base, share })
         };
         let part = || map(self.range.start, self.range.end - self.range.start);
         match (self.kind, u64::try_from(self.stat.st_size)) {
@@ -210,7 +210,14 @@ pub(super) struct Mapped {
     /// The start of the mapping in the file.
     pub(super) base: u64,
     // After the mapping, so that the mapping is gone when the share is returned.
-    _share: Share,
+    share: Share,
+}
+
+impl Mapped {
+    /// Returns the mapping, and what it takes of the budget.
+    pub(super) fn into_parts(self) -> (Mapping, Share) {
+        (self.mapping, self.share)
+    }
 }
 
 /// Repeats a call that a signal interrupts.

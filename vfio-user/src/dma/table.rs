@@ -6,6 +6,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use super::guard::DmaGuard;
 use super::hint::Hint;
+use super::leftovers::Leftovers;
 use super::region::{Region, Span};
 use super::rights::Rights;
 use super::segment::DmaSegment;
@@ -335,20 +336,24 @@ impl Table {
 
 /// The regions of a client that has left, which take time to drop.
 #[derive(Debug, Default)]
-pub(crate) struct Remains(Vec<Arc<Chunk>>);
+pub(crate) struct Remains {
+    chunks: Vec<Arc<Chunk>>,
+    leftovers: Leftovers,
+}
 
 impl Remains {
     /// The number of chunks that are dropped at a time.
     const SLICE: usize = 16;
 
     pub(super) fn new(table: &Table) -> Self {
-        Remains(table.chunks.clone())
+        Remains { chunks: table.chunks.clone(), leftovers: Leftovers::default() }
     }
 
     /// Drops a slice. Returns whether more is left.
     pub(crate) fn drop_slice(&mut self) -> bool {
-        self.0.truncate(self.0.len().saturating_sub(Self::SLICE));
-        !self.0.is_empty()
+        let Remains { chunks, leftovers } = self;
+        leftovers.collect(|| chunks.truncate(chunks.len().saturating_sub(Self::SLICE)));
+        leftovers.unmap_slice() || !chunks.is_empty()
     }
 }
 

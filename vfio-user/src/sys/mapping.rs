@@ -29,6 +29,7 @@ use nix::unistd::{SysconfVar, sysconf};
 use super::atomic::{Atomic, word};
 use super::copy::{copy_in, copy_out};
 use super::fault::GuardedRange;
+use super::unmapping::Unmapping;
 
 /// The error for a mapping whose file was truncated; its data is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,6 +154,14 @@ impl Mapping {
         // SAFETY: as in `read`, the other way; the table only writes what was mapped writable.
         unsafe { copy_in(target, data) };
         self.outcome()
+    }
+
+    /// Ends the mapping, to unmap its pages part by part.
+    pub(crate) fn into_unmapping(self) -> Unmapping {
+        let Mapping { guarded, pages, .. } = self;
+        // The handler forgets the range before another mapping can get a part of it.
+        drop(guarded);
+        Unmapping::new(pages)
     }
 
     /// Returns the address of the byte at `offset`, with `len` bytes from there inside.

@@ -13,6 +13,7 @@ mod mapping;
 pub(crate) mod perf;
 mod signal;
 mod socket;
+mod unmapping;
 #[cfg(feature = "io-uring")]
 mod uring;
 mod vectored;
@@ -27,6 +28,7 @@ pub(crate) use fd::take_inherited;
 pub(crate) use mapping::{Lost, Mapping, page_size};
 pub(crate) use signal::{is_eventfd, prepare_signals, signal};
 pub(crate) use socket::{MAX_FDS, Received, read_now, receive, unread};
+pub(crate) use unmapping::Unmapping;
 #[cfg(feature = "io-uring")]
 pub(crate) use uring::{FileOperation, FilePosition, Finished, HoldsBytes, Uring};
 pub(crate) use vectored::{SharedBytes, preadv, pwritev, skip};

@@ -4,7 +4,7 @@ use zerocopy::FromBytes;
 
 use super::dirty::sweep_on;
 use super::{Request, after_release};
-use crate::dma::{PendingUnmap, Report, Sweep, last_address};
+use crate::dma::{Leftovers, PendingUnmap, Report, Sweep, last_address};
 use crate::function::Function;
 use crate::protocol::{DirtyBitmap, DmaUnmap, DmaUnmapFlags, Errno, MAX_BITMAP_SIZE};
 use crate::server::pending_request::Blocked;
@@ -42,7 +42,8 @@ pub(super) fn unmap(
         answer(reply, &unmap, nothing.as_ref().map(|(head, bits)| (*head, &bits[..])));
         return Ok(());
     }
-    let removal = Removal { unmap, bitmap, first, last, next: first, gone: Vec::new() };
+    let leftovers = Leftovers::default();
+    let removal = Removal { unmap, bitmap, first, last, next: first, gone: Vec::new(), leftovers };
     removal.proceed(function, &mut request.blocked, reply)
 }
 
@@ -56,6 +57,8 @@ struct Removal {
     next: u64,
     /// The removed regions that are still needed: held ones, or all of them for a bitmap.
     gone: Vec<PendingUnmap>,
+    /// The mappings of removed regions that are still to be unmapped.
+    leftovers: Leftovers,
 }
 
 impl Removal {
@@ -71,7 +74,7 @@ impl Removal {
         if function.dma().has(self.next, end)? {
             function.dma_unmapped(self.next..=end);
         }
-        let slice = function.dma().take(self.next, end)?;
+        let slice = self.leftovers.collect(|| function.dma().take(self.next, end))?;
         if self.bitmap.is_some() || !slice.is_released() {
             self.gone.push(slice);
         }
@@ -95,7 +98,7 @@ impl Removal {
         reply: &mut Reply<'_>,
     ) -> Result<(), Errno> {
         let Some(unmap) = self.gone.iter().find(|unmap| !unmap.is_released()).cloned() else {
-            self.answer(function, blocked, reply);
+            self.unmap_leftovers(function, blocked, reply);
             return Ok(());
         };
         after_release(
@@ -108,6 +111,22 @@ impl Removal {
                 if is_released { self.wait(function, blocked, reply) } else { Err(Errno::EBUSY) }
             },
         )
+    }
+
+    /// Unmaps the mappings in slices, and answers when none is left.
+    fn unmap_leftovers(
+        mut self,
+        function: &mut dyn Function,
+        blocked: &mut Option<Blocked>,
+        reply: &mut Reply<'_>,
+    ) {
+        if !self.leftovers.unmap_slice() {
+            return self.answer(function, blocked, reply);
+        }
+        *blocked = Some(Blocked::for_turn(Box::new(|function, blocked, reply, _| {
+            self.unmap_leftovers(function, blocked, reply);
+            Ok(())
+        })));
     }
 
     fn answer(
