@@ -6,6 +6,7 @@
 # architectures (190 MB) are unpacked in target/aarch64; nothing is installed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. tests/sid.sh
 
 target=aarch64-unknown-linux-gnu
 dir=$PWD/target/aarch64
@@ -16,21 +17,8 @@ packages=(rustc libstd-rust-dev libstd-rust-dev:arm64 libc6 libstdc++6 libgcc-s1
     libedit2 libtinfo6 libbsd0 libmd0 liblzma5)
 
 prepare() { # unpacks a rustc in $root, and writes $dir/rustc, which runs it
-    mkdir -p "$dir/lists/partial" "$dir/archives/partial"
-    local mirror driver llvm
-    mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN)' | awk '$2 == "Debian" { print $1; exit }')
-    local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-    echo "deb [signed-by=$keyring] $mirror sid main" >"$dir/sources.list"
-    cat >"$dir/apt.conf" <<END
-Dir::Etc::sourcelist "$dir/sources.list";
-Dir::Etc::sourceparts "/dev/null";
-Dir::State::lists "$dir/lists";
-Dir::Cache::pkgcache "";
-Dir::Cache::srcpkgcache "";
-APT::Architectures { "amd64"; "arm64"; };
-END
-    export APT_CONFIG=$dir/apt.conf
-    apt-get -q update
+    local driver llvm
+    use_sid "$dir" amd64 arm64
     driver=$(depends libstd-rust-dev 'libstd-rust-[0-9.]*')
     llvm=$(depends "$driver" 'libllvm[0-9]*')
     (cd "$dir/archives" && apt-get -q download "${packages[@]}" "$driver" "$llvm" "$(depends "$llvm" 'libz3-[0-9]*')")

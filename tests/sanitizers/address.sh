@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# tests/sanitizers/address.sh [PACKAGE..]: AddressSanitizer, and its search for leaks at the end of each
-# test program, over the suites of the library.
+# tests/sanitizers/address.sh [TOPIC..]: AddressSanitizer, and its search for leaks at the end of each test
+# program, over the suites of the library: address.sh lib dma
 #
-# Needs a nightly toolchain; with its sources (rustup component add --toolchain nightly rust-src) the standard
-# library is checked as well.
+# Needs a nightly toolchain, and what sysroot.sh needs.
 set -euo pipefail
 exec "$(dirname "$0")/with.sh" address "$@"

@@ -2,7 +2,8 @@
 # tests/sanitizers/miri.sh [FILTER..]: Miri over the unit tests of pure logic, and of what it can run of
 # `vfio-user/src/sys`: it knows neither epoll with eventfds of others, nor shared mappings of files.
 #
-# Needs a nightly toolchain with Miri: rustup component add --toolchain nightly miri rust-src
+# Needs a nightly toolchain with Miri: rustup component add --toolchain nightly miri rust-src. Debian and
+# crates.io do not have it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# tests/sanitizers/thread.sh [PACKAGE..]: ThreadSanitizer over the suites of the library.
+# tests/sanitizers/thread.sh [TOPIC..]: ThreadSanitizer over the suites of the library: thread.sh lib dma
 #
-# Needs a nightly toolchain with its sources: rustup component add --toolchain nightly rust-src
+# Needs a nightly toolchain, and what sysroot.sh needs.
 set -euo pipefail
 exec "$(dirname "$0")/with.sh" thread "$@"
