@@ -230,6 +230,10 @@ struct Guide;
 #[doc = include_str!("../../docs/client.md")]
 struct ClientPage;
 
+#[cfg(all(doctest, feature = "io-uring"))]
+#[doc = include_str!("../../docs/dma.md")]
+struct DmaPage;
+
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/driver.md")]
 struct DriverPage;
