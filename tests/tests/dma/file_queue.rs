@@ -324,10 +324,10 @@ fn files_that_could_be_waited_for_for_ever_are_refused() {
     assert!(matches!(error, FileQueueError::NoFiles));
 }
 
-/// On a thread whose `io_uring_setup` fails.
-fn refused_by(errno: i32) -> FileQueueError {
+/// On a thread where a system call fails.
+fn refused_by(call: libc::c_long, errno: i32) -> FileQueueError {
     let refused = thread::spawn(move || {
-        let rules = [(libc::SYS_io_uring_setup, Vec::new())].into_iter().collect();
+        let rules = [(call, Vec::new())].into_iter().collect();
         let error = SeccompAction::Errno(errno.cast_unsigned());
         let processor = std::env::consts::ARCH.try_into().unwrap();
         let filter = SeccompFilter::new(rules, SeccompAction::Allow, error, processor).unwrap();
@@ -339,11 +339,20 @@ fn refused_by(errno: i32) -> FileQueueError {
 
 #[test]
 fn a_kernel_without_io_uring_is_an_error_that_says_so() {
-    let old = refused_by(libc::ENOSYS);
+    let old = refused_by(libc::SYS_io_uring_setup, libc::ENOSYS);
     assert!(matches!(old, FileQueueError::Unsupported(_)));
     assert!(old.to_string().starts_with("the kernel has no io_uring as of Linux 5.10"), "{old}");
-    let disabled = refused_by(libc::EPERM);
+    let disabled = refused_by(libc::SYS_io_uring_setup, libc::EPERM);
     assert!(matches!(disabled, FileQueueError::Denied(_)));
     assert!(disabled.to_string().contains("kernel.io_uring_disabled"), "{disabled}");
-    assert!(matches!(refused_by(libc::ENOMEM), FileQueueError::System(_)));
+    let lacking = refused_by(libc::SYS_io_uring_setup, libc::ENOMEM);
+    assert!(matches!(lacking, FileQueueError::System(_)));
+}
+
+#[test]
+fn a_call_for_a_file_that_fails_is_an_error_that_names_the_file() {
+    let error = refused_by(libc::SYS_fcntl, libc::EMFILE);
+    let FileQueueError::File { index: 0, source } = &error else { panic!("{error:?}") };
+    assert_eq!(source.raw_os_error(), Some(libc::EMFILE));
+    assert_eq!(error.to_string(), "file 0 could not be used");
 }

@@ -151,8 +151,7 @@ impl<T: 'static> FileQueue<T> {
         guard: DmaGuard,
         tag: T,
     ) -> Result<(), FileQueueFull<T>> {
-        let transfer = HeldTransfer { guard: Some(guard), rights: Rights::WRITE, done: None, tag };
-        self.start(FileOperation::Read, file, position, transfer)
+        self.start(FileOperation::Read, file, position, Some(guard), tag)
     }
 
     /// Prepares to write all of the memory that is held to a file, from `position` on, as
@@ -172,8 +171,7 @@ impl<T: 'static> FileQueue<T> {
         guard: DmaGuard,
         tag: T,
     ) -> Result<(), FileQueueFull<T>> {
-        let transfer = HeldTransfer { guard: Some(guard), rights: Rights::READ, done: None, tag };
-        self.start(FileOperation::Write, file, position, transfer)
+        self.start(FileOperation::Write, file, position, Some(guard), tag)
     }
 
     /// Prepares to make durable what has been written to a file, as [`File::sync_data`] does.
@@ -189,8 +187,7 @@ impl<T: 'static> FileQueue<T> {
     ///
     /// [`File::sync_data`]: std::fs::File::sync_data
     pub fn sync(&mut self, file: usize, tag: T) -> Result<(), FileQueueFull<T>> {
-        let transfer = HeldTransfer { guard: None, rights: Rights::empty(), done: None, tag };
-        self.start(FileOperation::Sync, file, 0, transfer)
+        self.start(FileOperation::Sync, file, 0, None, tag)
     }
 
     fn start(
@@ -198,22 +195,28 @@ impl<T: 'static> FileQueue<T> {
         operation: FileOperation,
         file: usize,
         position: u64,
-        transfer: HeldTransfer<T>,
+        guard: Option<DmaGuard>,
+        tag: T,
     ) -> Result<(), FileQueueFull<T>> {
         assert!(file < self.files.len(), "file {file} of {}", self.files.len());
         if self.room() == 0 {
-            return Err(FileQueueFull { guard: transfer.guard, tag: transfer.tag });
+            return Err(FileQueueFull { guard, tag });
         }
-        let guard = transfer.guard.as_ref();
-        if let Some(guard) = guard.filter(|guard| !is_for_ring(guard, position)) {
+        if let Some(guard) = guard.as_ref().filter(|guard| !is_for_ring(guard, position)) {
             let file = &self.files[file];
             let done = match operation {
                 FileOperation::Read => guard.read_from(file, position),
                 _ => guard.write_to(file, position),
             };
-            self.report(transfer.tag, done);
+            self.report(tag, done);
             return Ok(());
         }
+        let rights = match operation {
+            FileOperation::Read => Rights::WRITE,
+            FileOperation::Write => Rights::READ,
+            FileOperation::Sync | FileOperation::Nothing => Rights::empty(),
+        };
+        let transfer = HeldTransfer { guard, rights, done: None, tag };
         let place = FilePosition { file: u32::try_from(file).unwrap_or(u32::MAX), position };
         if let Err((transfer, error)) = self.ring.start(operation, place, transfer) {
             self.report(transfer.tag, Err(error.into()));
