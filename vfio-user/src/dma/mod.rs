@@ -14,6 +14,7 @@ mod guard;
 mod hand_over;
 mod held;
 mod hint;
+mod holding;
 mod incoming_file;
 mod leftovers;
 mod log;
@@ -68,13 +69,10 @@ pub(crate) use unmap::PendingUnmap;
 #[cfg(feature = "vm-memory")]
 pub use vm::{DirtyMark, DirtyMarks, DmaSnapshot};
 
-use crate::model::RegisterValue;
-use crate::shared::Atomic;
 use crate::tape::Tap;
 use changes::Changes;
 use held::HeldTable;
 use hint::Hint;
-use region::Region;
 use status::{Session, Status};
 use table::Table;
 
@@ -314,148 +312,6 @@ impl Dma {
         Ok(())
     }
 
-    /// Loads a word of 1, 2, 4 or 8 bytes, little-endian, in one access with acquire ordering:
-    /// later accesses see what the guest stored before the word.
-    ///
-    /// # Errors
-    ///
-    /// [`DmaError`]; [`Misaligned`](DmaError::Misaligned), and [`NotMapped`](DmaError::NotMapped)
-    /// for memory that is accessed by file I/O or by messages.
-    pub fn load<T: RegisterValue>(&self, iova: u64) -> Result<T, DmaError> {
-        self.word(iova, usize::from(T::WIDTH), Rights::READ, |region, at| region.load(at))
-    }
-
-    /// Stores a word, as [`load`](Self::load), with release ordering: a guest that sees the word
-    /// also sees what was stored before it.
-    ///
-    /// # Errors
-    ///
-    /// As [`load`](Self::load).
-    pub fn store<T: RegisterValue>(&self, iova: u64, value: T) -> Result<(), DmaError> {
-        self.word(iova, usize::from(T::WIDTH), Rights::WRITE, |region, at| region.store(at, value))
-    }
-
-    /// Writes `data`, and its last word only after everything before it, as
-    /// [`DmaGuard::publish`].
-    ///
-    /// # Errors
-    ///
-    /// As [`write`](Self::write).
-    pub fn publish(&self, iova: u64, data: &[u8]) -> Result<(), DmaError> {
-        let table = self.table(iova)?;
-        if let Some((region, offset)) = table.short(iova, data.len(), &self.hint) {
-            region.check(offset, Rights::WRITE)?;
-            return region.publish(table.session(), offset, data);
-        }
-        let held = table.hold(iova, data.len(), Rights::WRITE)?;
-        drop(table);
-        held.publish(0, data)
-    }
-
-    /// Operates on a word atomically, in the byte order of the host. The device needs the rights to
-    /// read and to write it. While the device is [recorded](crate::record), `operation` works on a
-    /// copy, and runs again if the guest has changed the word meanwhile; make it one operation of
-    /// the word, without effects elsewhere.
-    ///
-    /// ```
-    /// # use vfio_user::{Dma, DmaError};
-    /// use std::sync::atomic::{AtomicU32, Ordering};
-    ///
-    /// fn take_ticket(dma: &Dma, iova: u64) -> Result<u32, DmaError> {
-    ///     dma.atomic(iova, |next: &AtomicU32| next.fetch_add(1, Ordering::AcqRel))
-    /// }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`load`](Self::load).
-    pub fn atomic<A: Atomic, R>(
-        &self,
-        iova: u64,
-        operation: impl FnMut(&A) -> R,
-    ) -> Result<R, DmaError> {
-        self.word(iova, size_of::<A>(), Rights::all(), |region, at| region.atomic(at, operation))
-    }
-
-    #[inline]
-    fn word<R>(
-        &self,
-        iova: u64,
-        width: usize,
-        wanted: Rights,
-        access: impl FnOnce(&Arc<Region>, u64) -> Result<R, DmaError>,
-    ) -> Result<R, DmaError> {
-        let table = self.table(iova)?;
-        if let Some((region, offset)) = table.short(iova, width, &self.hint) {
-            region.check(offset, wanted)?;
-            return access(region, offset);
-        }
-        match table.hold(iova, width, wanted)?.segments().len() {
-            1 => Err(DmaError::NotMapped { iova }),
-            _ => Err(DmaError::Misaligned { iova }),
-        }
-    }
-
-    /// Holds a range of memory, which may span adjacent regions, to read and write it.
-    ///
-    /// # Errors
-    ///
-    /// [`DmaError::NotReadable`], [`DmaError::NotWritable`] if the client does not grant both
-    /// rights in all of the range; [`DmaError::Unmapped`], [`DmaError::Wraps`];
-    /// [`DmaError::Stopped`], [`DmaError::SessionEnded`], [`DmaError::NotBusMaster`].
-    pub fn map(&self, iova: u64, len: usize) -> Result<DmaGuard, DmaError> {
-        self.hold(iova, len, Rights::all())
-    }
-
-    /// Holds a range of memory to read it, as [`map`](Self::map).
-    ///
-    /// # Errors
-    ///
-    /// As [`map`](Self::map), without [`DmaError::NotWritable`].
-    pub fn map_readable(&self, iova: u64, len: usize) -> Result<DmaGuard, DmaError> {
-        self.hold(iova, len, Rights::READ)
-    }
-
-    /// Holds a range of memory to write it, as [`map`](Self::map).
-    ///
-    /// # Errors
-    ///
-    /// As [`map`](Self::map), without [`DmaError::NotReadable`].
-    pub fn map_writable(&self, iova: u64, len: usize) -> Result<DmaGuard, DmaError> {
-        self.hold(iova, len, Rights::WRITE)
-    }
-
-    fn hold(&self, iova: u64, len: usize, wanted: Rights) -> Result<DmaGuard, DmaError> {
-        Ok(self.table(iova)?.hold(iova, len, wanted)?.shared())
-    }
-
-    /// Returns the segments of a range, in order; each is held as long as it exists.
-    ///
-    /// # Errors
-    ///
-    /// As [`map`](Self::map).
-    pub fn segments(
-        &self,
-        iova: u64,
-        len: usize,
-    ) -> Result<impl Iterator<Item = DmaSegment> + use<>, DmaError> {
-        Ok(self.map(iova, len)?.into_iter())
-    }
-
-    /// Returns the whole region that contains an address.
-    pub fn region(&self, iova: u64) -> Option<DmaSegment> {
-        let table = self.live_table()?;
-        let region = table.find(iova, &self.hint)?;
-        Some(DmaSegment::whole(region, table.held()))
-    }
-
-    /// Returns all regions, in the order of their addresses: the memory table for a separate data
-    /// path. Regions that are accessed by messages are included.
-    pub fn regions(&self) -> Vec<DmaSegment> {
-        let Some(table) = self.live_table() else { return Vec::new() };
-        table.regions().map(|region| DmaSegment::whole(region, table.held())).collect()
-    }
-
     /// Marks `len` bytes at `iova` as written by other means: through an
     /// [address](DmaSegment::address), or by other hardware. A client that migrates the guest
     /// requests the written pages. Every write through `Dma` and its guards is marked
@@ -482,13 +338,6 @@ impl Dma {
     /// Returns the bytes that accesses have read, and written.
     pub(crate) fn counted_bytes(&self) -> (u64, u64) {
         self.shared.status.counted()
-    }
-
-    /// Returns at most `most` regions that end at an address or behind it, whether the device may
-    /// access them now or not. Nothing is held.
-    pub(crate) fn outline(&self, from: u64, most: usize) -> Vec<Outline> {
-        let table = self.mapped(&self.changes());
-        table.overlapping(from, u64::MAX).take(most).map(|region| region.outline()).collect()
     }
 
     /// Returns the transfers of memory that is accessed by messages.

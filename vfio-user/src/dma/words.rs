@@ -1,17 +1,102 @@
-//! Accesses to words of a region, each in one piece.
+//! Accesses to words, each in one piece.
 
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
-use super::DmaError;
 use super::region::{Region, at};
+use super::rights::Rights;
 use super::status::Session;
+use super::{Dma, DmaError};
 use crate::model::RegisterValue;
 use crate::shared::Atomic;
 use crate::sys::{Lost, Mapping};
 
 /// How often a recorded atomic operation is tried while the client changes the word.
 const ATTEMPTS: u32 = 1000;
+
+impl Dma {
+    /// Loads a word of 1, 2, 4 or 8 bytes, little-endian, in one access with acquire ordering:
+    /// later accesses see what the guest stored before the word.
+    ///
+    /// # Errors
+    ///
+    /// [`DmaError`]; [`Misaligned`](DmaError::Misaligned), and [`NotMapped`](DmaError::NotMapped)
+    /// for memory that is accessed by file I/O or by messages.
+    pub fn load<T: RegisterValue>(&self, iova: u64) -> Result<T, DmaError> {
+        self.word(iova, usize::from(T::WIDTH), Rights::READ, |region, at| region.load(at))
+    }
+
+    /// Stores a word, as [`load`](Self::load), with release ordering: a guest that sees the word
+    /// also sees what was stored before it.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn store<T: RegisterValue>(&self, iova: u64, value: T) -> Result<(), DmaError> {
+        self.word(iova, usize::from(T::WIDTH), Rights::WRITE, |region, at| region.store(at, value))
+    }
+
+    /// Writes `data`, and its last word only after everything before it, as
+    /// [`DmaGuard::publish`].
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn publish(&self, iova: u64, data: &[u8]) -> Result<(), DmaError> {
+        let table = self.table(iova)?;
+        if let Some((region, offset)) = table.short(iova, data.len(), &self.hint) {
+            region.check(offset, Rights::WRITE)?;
+            return region.publish(table.session(), offset, data);
+        }
+        let held = table.hold(iova, data.len(), Rights::WRITE)?;
+        drop(table);
+        held.publish(0, data)
+    }
+
+    /// Operates on a word atomically, in the byte order of the host. The device needs the rights to
+    /// read and to write it. While the device is [recorded](crate::record), `operation` works on a
+    /// copy, and runs again if the guest has changed the word meanwhile; make it one operation of
+    /// the word, without effects elsewhere.
+    ///
+    /// ```
+    /// # use vfio_user::{Dma, DmaError};
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    ///
+    /// fn take_ticket(dma: &Dma, iova: u64) -> Result<u32, DmaError> {
+    ///     dma.atomic(iova, |next: &AtomicU32| next.fetch_add(1, Ordering::AcqRel))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn atomic<A: Atomic, R>(
+        &self,
+        iova: u64,
+        operation: impl FnMut(&A) -> R,
+    ) -> Result<R, DmaError> {
+        self.word(iova, size_of::<A>(), Rights::all(), |region, at| region.atomic(at, operation))
+    }
+
+    #[inline]
+    fn word<R>(
+        &self,
+        iova: u64,
+        width: usize,
+        wanted: Rights,
+        access: impl FnOnce(&Arc<Region>, u64) -> Result<R, DmaError>,
+    ) -> Result<R, DmaError> {
+        let table = self.table(iova)?;
+        if let Some((region, offset)) = table.short(iova, width, &self.hint) {
+            region.check(offset, wanted)?;
+            return access(region, offset);
+        }
+        match table.hold(iova, width, wanted)?.segments().len() {
+            1 => Err(DmaError::NotMapped { iova }),
+            _ => Err(DmaError::Misaligned { iova }),
+        }
+    }
+}
 
 impl Region {
     /// Loads a little-endian word in one access, with acquire ordering.
