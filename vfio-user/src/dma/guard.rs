@@ -94,7 +94,15 @@ impl DmaGuard {
     /// # Errors
     ///
     /// [`DmaError`]; a part may have been read then.
+    #[inline]
     pub fn read(&self, offset: u64, data: &mut [u8]) -> Result<(), DmaError> {
+        match &self.segments {
+            Segments::One(segment) => segment.read(offset, data),
+            Segments::Many(_) => self.read_parts(offset, data),
+        }
+    }
+
+    fn read_parts(&self, offset: u64, data: &mut [u8]) -> Result<(), DmaError> {
         let mut rest = data;
         for (segment, offset, len) in self.pieces(offset, rest.len())? {
             let (head, tail) = rest.split_at_mut(len);
@@ -109,7 +117,15 @@ impl DmaGuard {
     /// # Errors
     ///
     /// [`DmaError`]; a part may have been written then.
+    #[inline]
     pub fn write(&self, offset: u64, data: &[u8]) -> Result<(), DmaError> {
+        match &self.segments {
+            Segments::One(segment) => segment.write(offset, data),
+            Segments::Many(_) => self.write_parts(offset, data),
+        }
+    }
+
+    fn write_parts(&self, offset: u64, data: &[u8]) -> Result<(), DmaError> {
         let mut rest = data;
         for (segment, offset, len) in self.pieces(offset, rest.len())? {
             let (head, tail) = rest.split_at(len);
@@ -158,7 +174,15 @@ impl DmaGuard {
     /// # Errors
     ///
     /// [`DmaError`]; a part of the bytes may have been written then, but not the word.
+    #[inline]
     pub fn publish(&self, offset: u64, data: &[u8]) -> Result<(), DmaError> {
+        match &self.segments {
+            Segments::One(segment) => segment.publish(offset, data),
+            Segments::Many(_) => self.publish_parts(offset, data),
+        }
+    }
+
+    fn publish_parts(&self, offset: u64, data: &[u8]) -> Result<(), DmaError> {
         let mut rest = data;
         for (segment, offset, len) in self.pieces(offset, rest.len())? {
             let (head, tail) = rest.split_at(len);
@@ -173,6 +197,10 @@ impl DmaGuard {
 
     /// Returns the segment of a word, and its offset in the segment.
     fn word(&self, offset: u64, width: u8) -> Result<(&DmaSegment, u64), DmaError> {
+        if let Segments::One(segment) = &self.segments {
+            // It checks that the word is inside.
+            return Ok((segment, offset));
+        }
         let outside = DmaError::Outside { offset, len: width.into(), held: self.len() };
         let (segment, start, len) = self.pieces(offset, width.into())?.next().ok_or(outside)?;
         if len == usize::from(width) {

@@ -34,8 +34,15 @@ impl Dma {
         self.hold(iova, len, Rights::WRITE)
     }
 
+    #[inline]
     fn hold(&self, iova: u64, len: usize, wanted: Rights) -> Result<DmaGuard, DmaError> {
-        Ok(self.table(iova)?.hold(iova, len, wanted)?.shared())
+        let table = self.table(iova)?;
+        if let Some((region, offset)) = table.mapped(iova, len, &self.hint) {
+            region.check(offset, wanted)?;
+            let segment = DmaSegment::new(region, table.held(), wanted, offset, len as u64);
+            return Ok(DmaGuard::one(segment));
+        }
+        Ok(table.hold(iova, len, wanted)?.shared())
     }
 
     /// Returns the segments of a range, in order; each is held as long as it exists.

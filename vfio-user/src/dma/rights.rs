@@ -21,13 +21,15 @@ impl Rights {
     /// [`DmaError::NotReadable`], [`DmaError::NotWritable`].
     #[inline]
     pub(super) fn check(self, wanted: Rights, iova: u64) -> Result<(), DmaError> {
-        let missing = wanted - self;
-        if missing.contains(Rights::READ) {
-            return Err(DmaError::NotReadable { iova });
+        if self.contains(wanted) { Ok(()) } else { Err((wanted - self).missing_at(iova)) }
+    }
+
+    #[cold]
+    fn missing_at(self, iova: u64) -> DmaError {
+        if self.contains(Rights::READ) {
+            DmaError::NotReadable { iova }
+        } else {
+            DmaError::NotWritable { iova }
         }
-        if missing.contains(Rights::WRITE) {
-            return Err(DmaError::NotWritable { iova });
-        }
-        Ok(())
     }
 }

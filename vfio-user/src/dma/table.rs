@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::guard::DmaGuard;
 use super::hint::Hint;
@@ -198,11 +198,18 @@ impl Table {
         self.chunks.splice(range, chunks.map(|regions| Arc::new(Chunk::new(regions))));
     }
 
-    /// Returns the region of a short access to mapped memory that lies in one region, which most
-    /// accesses are.
+    /// Returns the region of a [short](SHORT) access to mapped memory that lies in one region,
+    /// which most accesses are.
     #[inline]
     pub(super) fn short(&self, iova: u64, len: usize, hint: &Hint) -> Option<(&Arc<Region>, u64)> {
-        let rest = len.checked_sub(1).filter(|rest| *rest < SHORT)? as u64;
+        if len <= SHORT { self.mapped(iova, len, hint) } else { None }
+    }
+
+    /// Returns the region of an access to mapped memory that lies in one region, and the start of
+    /// the access in the region.
+    #[inline]
+    pub(super) fn mapped(&self, iova: u64, len: usize, hint: &Hint) -> Option<(&Arc<Region>, u64)> {
+        let rest = len.checked_sub(1)? as u64;
         let region = self.find(iova, hint)?;
         let inside = rest <= region.last() - iova;
         (inside && region.is_mapped()).then(|| (region, iova - region.first()))
@@ -289,6 +296,11 @@ impl Table {
         {
             return Some(region);
         }
+        self.search_and_note(iova, hint)
+    }
+
+    #[cold]
+    fn search_and_note(&self, iova: u64, hint: &AtomicU64) -> Option<&Arc<Region>> {
         let (place, region) = self.search(iova)?;
         hint.store(place, Ordering::Relaxed);
         Some(region)

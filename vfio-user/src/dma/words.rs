@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
+use super::backing::Backing;
 use super::region::{Region, at};
 use super::rights::Rights;
 use super::status::Session;
 use super::{Dma, DmaError};
 use crate::model::RegisterValue;
 use crate::shared::Atomic;
-use crate::sys::{Lost, Mapping};
+use crate::sys::{Lost, Mapping, last_word};
 
 /// How often a recorded atomic operation is tried while the client changes the word.
 const ATTEMPTS: u32 = 1000;
@@ -147,28 +148,35 @@ impl Region {
 
     /// Writes `data`, its last word by itself and with release ordering: the largest word that is
     /// aligned.
+    #[inline]
     pub(super) fn publish(
         self: &Arc<Self>,
         session: Session,
         offset: u64,
         data: &[u8],
     ) -> Result<(), DmaError> {
-        let width = self.last_word(offset, data.len());
-        let (head, word) = data.split_at(data.len() - width);
+        let Backing::Mapped { file, start } = self.backing() else {
+            return self.publish_in_parts(session, offset, data);
+        };
+        let done = file.mapping().map(|mapping| mapping.publish(at(*start, offset), data));
+        // A failed write may have written a part.
+        self.mark_dirty(offset, data.len() as u64);
+        done.unwrap_or(Err(Lost)).map_err(|Lost| self.lost())
+    }
+
+    /// Publishes by two writes. There may be no mapping, in a replay for example: the addresses of
+    /// the device decide what is aligned.
+    fn publish_in_parts(
+        self: &Arc<Self>,
+        session: Session,
+        offset: u64,
+        data: &[u8],
+    ) -> Result<(), DmaError> {
+        let end = at(0, self.first().wrapping_add(offset)).wrapping_add(data.len());
+        let (head, word) = data.split_at(data.len() - last_word(end, data.len()));
         self.write(session, offset, head)?;
         fence(Ordering::Release);
         self.write(session, offset + head.len() as u64, word)
-    }
-
-    /// Returns the size of the largest aligned word at the end of a range.
-    fn last_word(&self, offset: u64, len: usize) -> usize {
-        // In a replay there is no mapping; the addresses decide, then and when it is recorded.
-        let end = match self.mapping().filter(|_| self.tap().is_none()) {
-            Some((mapping, start)) => mapping.address(at(start, offset), len).addr() + len,
-            None => at(0, self.first().wrapping_add(offset)).wrapping_add(len),
-        };
-        let fits = |width: &usize| *width <= len && end.is_multiple_of(*width);
-        [8, 4, 2, 1].into_iter().find(fits).unwrap_or(0)
     }
 
     pub(super) fn atomic<A: Atomic, R>(

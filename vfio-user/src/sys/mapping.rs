@@ -19,6 +19,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
+use std::sync::atomic::{Ordering, fence};
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use nix::errno::Errno;
@@ -27,7 +28,7 @@ use nix::sys::stat::FileStat;
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::atomic::{Atomic, word};
-use super::copy::{copy_in, copy_out};
+use super::copy::{copy_in, copy_out, last_word, store_word};
 use super::fault::GuardedRange;
 use super::unmapping::Unmapping;
 
@@ -123,6 +124,7 @@ impl Mapping {
     }
 
     /// Returns whether the file was truncated.
+    #[inline]
     pub(crate) fn is_lost(&self) -> bool {
         self.guarded.is_lost()
     }
@@ -162,6 +164,29 @@ impl Mapping {
         // The handler forgets the range before another mapping can get a part of it.
         drop(guarded);
         Unmapping::new(pages)
+    }
+
+    /// Copies into the mapping, as `write`. The last word of the data, the largest aligned one, is
+    /// stored by itself with release ordering, after everything before it.
+    ///
+    /// # Panics
+    ///
+    /// If the range is not inside the mapping.
+    #[inline]
+    pub(crate) fn publish(&self, offset: usize, data: &[u8]) -> Result<(), Lost> {
+        self.outcome()?;
+        let target = self.address(offset, data.len());
+        let width = last_word(target.addr() + data.len(), data.len());
+        let (head, word) = data.split_at(data.len() - width);
+        // SAFETY: as in `write`: `head.len()` bytes are mapped at `target`, and `word.len()` bytes
+        // after them, which `last_word` has aligned.
+        unsafe {
+            copy_in(target, head);
+            self.outcome()?;
+            fence(Ordering::Release);
+            store_word(target.add(head.len()), word);
+        }
+        self.outcome()
     }
 
     /// Returns the address of the byte at `offset`, with `len` bytes from there inside.

@@ -22,6 +22,7 @@ mod vm;
 
 pub use atomic::Atomic;
 pub(crate) use barrier::barrier_everywhere;
+pub(crate) use copy::last_word;
 pub(crate) use epoll::epoll_pwait2;
 #[cfg(feature = "cli")]
 pub(crate) use fd::take_inherited;
