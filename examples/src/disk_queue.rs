@@ -4,8 +4,6 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Duration;
 
 use vfio_user::{DmaGuard, FileQueue, FileTransferError, Result, Work, Worker};
 
@@ -13,8 +11,6 @@ use crate::disk::{Disk, DiskError, of_read, of_write};
 
 /// The maximum number of transfers under way.
 const DEPTH: u16 = 1024;
-/// How long a thread waits before it repeats a call for which the system lacks memory.
-const PAUSE: Duration = Duration::from_millis(1);
 
 /// What a transfer does with a disk: from which byte on, with which memory of the guest.
 #[derive(Debug)]
@@ -45,8 +41,6 @@ struct Tag<T> {
     /// What the transfer is for.
     owner: T,
     error: fn(FileTransferError) -> DiskError,
-    /// A file that is flushed before the transfer has ended.
-    flushed: Option<usize>,
 }
 
 impl<T: 'static> DiskQueue<T> {
@@ -91,6 +85,9 @@ impl<T: 'static> DiskQueue<T> {
     /// Prepares a transfer of the disk with this index, or does it if it cannot be under way.
     /// Returns whether it is done.
     ///
+    /// Bytes are written at once, to the system's cache: for most file systems `io_uring(7)` leaves
+    /// that to a thread of the kernel, which takes longer than the copy.
+    ///
     /// # Errors
     ///
     /// When it is done and has failed.
@@ -100,20 +97,27 @@ impl<T: 'static> DiskQueue<T> {
         transfer: &Transfer<'_>,
         tag: impl FnOnce() -> T,
     ) -> Result<bool, DiskError> {
+        if let Transfer::Write(at, data) | Transfer::WriteThrough(at, data) = *transfer {
+            disk.write(at, data)?;
+            if matches!(transfer, Transfer::Write(..)) {
+                return Ok(true);
+            }
+        }
         if let Some(file) = self.index(index)
             && let Some(mut queue) = self.lock().filter(|queue| queue.room() > 0)
         {
-            prepare(&mut queue, file, transfer, tag());
+            let prepared = match *transfer {
+                Transfer::Read(at, data) => {
+                    queue.read(file, at, data.clone(), Tag { owner: tag(), error: of_read })
+                }
+                _ => queue.sync(file, Tag { owner: tag(), error: of_write }),
+            };
+            debug_assert!(prepared.is_ok(), "there is room");
             return Ok(false);
         }
-        match transfer {
-            Transfer::Read(at, data) => disk.read(*at, data)?,
-            Transfer::Write(at, data) => disk.write(*at, data)?,
-            Transfer::WriteThrough(at, data) => {
-                disk.write(*at, data)?;
-                disk.flush()?;
-            }
-            Transfer::Flush => disk.flush()?,
+        match *transfer {
+            Transfer::Read(at, data) => disk.read(at, data)?,
+            _ => disk.flush()?,
         }
         Ok(true)
     }
@@ -129,25 +133,13 @@ impl<T: 'static> DiskQueue<T> {
 
     /// Returns a transfer that has ended, if there is one.
     pub fn take_finished(&self) -> Option<(T, Result<(), DiskError>)> {
-        let mut queue = self.lock()?;
-        loop {
-            let ended = queue.take_finished()?;
-            if let Some(ended) = proceed(&mut queue, ended) {
-                return Some(ended);
-            }
-        }
+        self.lock()?.take_finished().map(Tag::ended)
     }
 
     /// Starts what is prepared, and waits until a transfer has ended. Returns it; `None` if none is
     /// left, or the system lacks memory.
     pub fn wait(&self) -> Option<(T, Result<(), DiskError>)> {
-        let mut queue = self.lock()?;
-        loop {
-            let ended = queue.wait().ok()??;
-            if let Some(ended) = proceed(&mut queue, ended) {
-                return Some(ended);
-            }
-        }
+        self.lock()?.wait().ok()?.map(Tag::ended)
     }
 
     /// Returns whether nothing is under way.
@@ -161,37 +153,10 @@ impl<T: 'static> DiskQueue<T> {
     }
 }
 
-/// Prepares a transfer, for which there is room.
-fn prepare<T>(queue: &mut FileQueue<Tag<T>>, file: usize, transfer: &Transfer<'_>, tag: T) {
-    let error = if matches!(transfer, Transfer::Read(..)) { of_read } else { of_write };
-    let flushed = matches!(transfer, Transfer::WriteThrough(..)).then_some(file);
-    let tag = Tag { owner: tag, error, flushed };
-    let prepared = match *transfer {
-        Transfer::Read(at, data) => queue.read(file, at, data.clone(), tag),
-        Transfer::Write(at, data) | Transfer::WriteThrough(at, data) => {
-            queue.write(file, at, data.clone(), tag)
-        }
-        Transfer::Flush => queue.sync(file, tag),
-    };
-    debug_assert!(prepared.is_ok(), "there is room");
-}
-
-/// Returns what has ended, unless it is flushed first.
-fn proceed<T>(
-    queue: &mut FileQueue<Tag<T>>,
-    (tag, done): (Tag<T>, Result<(), FileTransferError>),
-) -> Option<(T, Result<(), DiskError>)> {
-    let Some(file) = tag.flushed.filter(|_| done.is_ok()) else {
-        return Some((tag.owner, done.map_err(tag.error)));
-    };
-    // Its room is free.
-    let prepared = queue.sync(file, Tag { flushed: None, ..tag });
-    debug_assert!(prepared.is_ok(), "there is room");
-    // The worker may have nothing else to submit.
-    while queue.submit().is_err() {
-        thread::sleep(PAUSE);
+impl<T> Tag<T> {
+    fn ended((tag, done): (Self, Result<(), FileTransferError>)) -> (T, Result<(), DiskError>) {
+        (tag.owner, done.map_err(tag.error))
     }
-    None
 }
 
 impl<T: 'static> Clone for DiskQueue<T> {

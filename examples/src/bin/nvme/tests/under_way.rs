@@ -252,13 +252,26 @@ fn commands_that_are_under_way_are_completed_before_the_state_is_saved() {
     }
 }
 
-/// A file that accepts every write, and fails to flush.
-#[test]
-fn writes_that_are_under_way_are_flushed_when_the_guest_wants_it() {
-    let file = File::options().read(true).write(true).open("/proc/self/comm").unwrap();
+fn with_path(path: &str) -> Driver {
+    let file = File::options().read(true).write(true).open(path).unwrap();
     let disks = vec![Disk::from_file(file, MIB)];
-    let mut driver = Driver::with(Arc::new(Subsystem { serial: "A7".into(), disks }), false);
+    Driver::with(Arc::new(Subsystem { serial: "A7".into(), disks }), false)
+}
+
+#[test]
+fn transfers_that_fail_fail_their_commands() {
+    // It can be neither flushed, nor read behind its end.
+    let mut driver = with_path("/proc/self/comm");
     assert!(driver.nvme.device().queues().transfers.has(0));
+    let mut io = driver.create_io_queue(&mut Queue::default());
+    driver.fail(&mut io, &command(nvm::FLUSH, 1, 0), Status::WRITE_FAULT);
+    driver.fail(&mut io, &transfer(nvm::READ, 1, 1, (DATA, 0)), Status::UNRECOVERED_READ);
+}
+
+#[test]
+fn writes_are_flushed_when_the_guest_wants_it() {
+    // It takes every write, and cannot be flushed.
+    let mut driver = with_path("/dev/zero");
     let mut admin = Queue::default();
     let mut io = driver.create_io_queue(&mut admin);
     let write = transfer(nvm::WRITE, 0, 1, (DATA, 0));
@@ -266,8 +279,6 @@ fn writes_that_are_under_way_are_flushed_when_the_guest_wants_it() {
     let mut forced = write.clone();
     forced.cdw12 = (1 << 30).into();
     driver.fail(&mut io, &forced, Status::WRITE_FAULT);
-    driver.fail(&mut io, &command(nvm::FLUSH, 1, 0), Status::WRITE_FAULT);
-    driver.fail(&mut io, &transfer(nvm::READ, 1, 1, (DATA, 0)), Status::UNRECOVERED_READ);
     let mut cache = command(admin::SET_FEATURES, 0, 0);
     cache.cdw10 = 6.into();
     driver.fail(&mut admin, &cache, Status::WRITE_FAULT);
