@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::protocol::{MAX_DATA_XFER_SIZE, MAX_DMA_MAPS, message_size};
+use crate::protocol::{MAX_DATA_XFER_SIZE, MAX_DMA_MAPS, request_size};
 use crate::wait::FOR_EVER;
 
 /// The limits of one served device: what its client, and the device for its client, may use.
@@ -91,7 +91,7 @@ impl Limits {
 
     /// Returns the size of the largest message that is received.
     pub(crate) fn message_size(&self) -> usize {
-        message_size(self.message_data)
+        request_size(self.message_data)
     }
 }
 

@@ -119,6 +119,36 @@ fn an_answer_that_is_longer_than_any_valid_one_is_malformed() {
     thread.join().unwrap();
 }
 
+/// 1 MiB, or 64 KiB where accesses have less.
+#[test]
+fn a_bitmap_may_be_as_long_as_the_longest_data() {
+    for (message_data, longest) in [(1 << 20, 1 << 20), (0x1000, 0x1_0000)] {
+        let (client, thread) = attached(
+            |limits| limits.message_data = message_data,
+            move |server| {
+                let mut bitmap = vec![0; longest];
+                bitmap[longest - 1] = 0x80;
+                let report = [vec![0; 8 + 24], bitmap.clone()].concat();
+                assert_eq!(wire::u32_at(&answer(&server, &report), 0) as usize, report.len());
+                let unmap = [vec![0; 24 + 16], bitmap].concat();
+                assert_eq!(wire::u32_at(&answer(&server, &unmap), 0) as usize, unmap.len());
+            },
+        );
+        let pages = 8 * longest as u64;
+        for dirty in [Client::dirty_pages, Client::dma_unmap_dirty] {
+            let dirty = dirty(&client, 0, pages << 12, 1 << 12).unwrap();
+            assert_eq!(dirty.iter().collect::<Vec<_>>(), [(pages - 1) << 12]);
+        }
+        thread.join().unwrap();
+        for dirty in [Client::dirty_pages, Client::dma_unmap_dirty] {
+            assert!(matches!(
+                dirty(&client, 0, (pages + 1) << 12, 1 << 12),
+                Err(Error::Argument(_))
+            ));
+        }
+    }
+}
+
 #[test]
 fn an_answer_with_more_descriptors_is_malformed() {
     let file = files::memory(0x1000);

@@ -19,7 +19,7 @@ use super::limits::ClientLimits;
 use super::memory::MemoryMaps;
 use super::message_socket::MessageSocket;
 use crate::error::{Error, Result};
-use crate::protocol::{Command, Header, MessageType, message_size};
+use crate::protocol::{Command, Header, MessageType, reply_size};
 use crate::transport::Receiver;
 use crate::wait::{FOR_EVER, wait_for};
 
@@ -53,7 +53,7 @@ impl Connection {
     ) -> Self {
         let message_data = limits.message_data;
         let state = ConnectionState {
-            receiver: Some(Receiver::new(message_size(message_data), link.close_queue())),
+            receiver: Some(Receiver::new(reply_size(message_data), link.close_queue())),
             waiting: 0,
             calls: Calls::new(limits),
         };

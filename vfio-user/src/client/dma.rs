@@ -106,7 +106,7 @@ impl Client {
     /// not support it refuses, and the memory stays mapped.
     pub fn dma_unmap_dirty(&self, iova: u64, size: u64, page_size: u64) -> Result<DirtyPages> {
         let last = last_address(iova, size)?;
-        let mut pages = DirtyPages::new(iova, size, page_size, self.max_transfer())?;
+        let mut pages = DirtyPages::new(iova, size, page_size, self.max_bitmap())?;
         let bitmap = pages.bitmap_len();
         let head = DirtyBitmap { page_size: page_size.into(), size: (bitmap as u64).into() };
         let needed = size_of::<DmaUnmap>() + size_of::<DirtyBitmap>() + bitmap;

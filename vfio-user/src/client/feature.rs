@@ -142,7 +142,7 @@ impl Client {
     /// the bitmap is too large for one message: request parts of the range then.
     pub fn dirty_pages(&self, iova: u64, length: u64, page_size: u64) -> Result<DirtyPages> {
         let last = last_address(iova, length)?;
-        let mut pages = DirtyPages::new(iova, length, page_size, self.max_transfer())?;
+        let mut pages = DirtyPages::new(iova, length, page_size, self.max_bitmap())?;
         let wanted = DmaLoggingReport {
             iova: iova.into(),
             length: length.into(),

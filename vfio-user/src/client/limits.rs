@@ -31,7 +31,8 @@ pub struct ClientLimits {
     /// Bytes of data in one access or piece of migration data, in both directions, announced as
     /// `max_data_xfer_size`; from 4 KiB to the default of 1 MiB, other values count as the nearest
     /// of these. Longer accesses are divided. A request of the server for more is refused with
-    /// `E2BIG`; an answer that is longer than any valid one is [`Error::Malformed`].
+    /// `E2BIG`; an answer that is longer than any valid one is [`Error::Malformed`]. A bitmap of
+    /// dirty pages has as many bytes, or 64 KiB if that is more.
     pub message_data: usize,
     /// Descriptors in one answer; at least 1, and at most the default of 253. Up to 16 are
     /// announced, as `max_msg_fds`. An answer with more is [`Error::Malformed`].

@@ -6,7 +6,7 @@ use super::calls::Answer;
 use super::{Client, RegionMap};
 use crate::error::{ArgumentError, ReplyError, Result};
 use crate::model::RegisterValue;
-use crate::protocol::{Command, HEADER_SIZE, RegionAccess, RegionIndex};
+use crate::protocol::{Command, HEADER_SIZE, RegionAccess, RegionIndex, variable_data};
 
 /// A region of the device, accessed by messages.
 #[derive(Clone, Copy, Debug)]
@@ -147,6 +147,11 @@ impl Client {
     pub(super) fn max_transfer(&self) -> usize {
         let server = usize::try_from(self.server.max_data_xfer_size).unwrap_or(usize::MAX);
         server.min(self.message_data)
+    }
+
+    /// Returns the size of the largest bitmap that this client can receive, in bytes.
+    pub(super) fn max_bitmap(&self) -> usize {
+        variable_data(self.message_data)
     }
 }
 

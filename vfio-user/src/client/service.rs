@@ -12,7 +12,7 @@ use super::connection::Connection;
 use super::memory::MemoryMaps;
 use super::message_socket::MessageSocket;
 use crate::eventfd::EventFd;
-use crate::protocol::{MessageType, message_size};
+use crate::protocol::{MessageType, request_size};
 use crate::transport::Receiver;
 
 /// The thread that serves the server's requests while no call waits.
@@ -80,7 +80,7 @@ impl Service {
 
 /// Serves a socket that carries only requests of the server, until it ends or `stop` is signalled.
 fn serve_all(memory: &MemoryMaps, link: &MessageSocket, message_data: usize, stop: &EventFd) {
-    let mut receiver = Receiver::new(message_size(message_data), link.close_queue());
+    let mut receiver = Receiver::new(request_size(message_data), link.close_queue());
     while waits(link, stop) {
         // Without waiting, because the server may have changed the mode of the socket meanwhile.
         match receiver.fill(link.socket(), true) {

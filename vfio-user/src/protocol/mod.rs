@@ -70,13 +70,26 @@ pub const MAX_DATA_XFER_SIZE: usize = 1 << 20;
 
 /// The size of the largest request that a server accepts, in bytes: a `VFIO_USER_REGION_WRITE` of
 /// [`MAX_DATA_XFER_SIZE`] bytes, with its header.
-pub const MAX_MESSAGE_SIZE: usize = HEADER_SIZE + size_of::<RegionAccess>() + MAX_DATA_XFER_SIZE;
+pub const MAX_MESSAGE_SIZE: usize = request_size(MAX_DATA_XFER_SIZE);
 
-/// Returns the size of the largest message whose data is at most `data` bytes: one with as much, or
+/// Returns the size of the largest request whose data is at most `data` bytes: one with as much, or
 /// the longest without data, which is a version or a list of ranges.
-pub(crate) fn message_size(data: usize) -> usize {
+pub(crate) const fn request_size(data: usize) -> usize {
+    HEADER_SIZE + size_of::<RegionAccess>() + variable_data(data)
+}
+
+/// Returns the size of the largest message, request or reply, that a client receives if accesses
+/// have at most `data` bytes.
+pub(crate) const fn reply_size(data: usize) -> usize {
+    // No reply with data or a bitmap has more before it.
+    const HEAD: usize = size_of::<DmaUnmap>() + size_of::<DirtyBitmap>();
+    HEADER_SIZE + HEAD + variable_data(data)
+}
+
+/// Returns how many bytes a list or a bitmap may have if accesses have at most `data` bytes.
+pub(crate) const fn variable_data(data: usize) -> usize {
     const LONGEST_LIST: usize = 64 << 10;
-    HEADER_SIZE + size_of::<RegionAccess>() + data.max(LONGEST_LIST)
+    if data > LONGEST_LIST { data } else { LONGEST_LIST }
 }
 
 /// The size of the largest message that is read to its end and refused by an error reply, in bytes;
