@@ -24,9 +24,16 @@ struct Leftover {
     _share: Share,
 }
 
-/// Mappings that are unmapped slice by slice; the rest is unmapped on drop.
+/// Mappings that are unmapped slice by slice. What is left on drop is unmapped at once, unless the
+/// thread collects.
 #[derive(Debug, Default)]
 pub(crate) struct Leftovers(Vec<Leftover>);
+
+impl Drop for Leftovers {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(collect_or_unmap);
+    }
+}
 
 impl Leftovers {
     /// Adds the large mappings that `run` drops, and returns its result. A thread collects for one
@@ -36,6 +43,10 @@ impl Leftovers {
         let result = run();
         self.0 = COLLECTED.take().unwrap_or_default();
         result
+    }
+
+    pub(super) fn append(&mut self, other: &mut Leftovers) {
+        self.0.append(&mut other.0);
     }
 
     /// Unmaps a slice. Returns whether more is left.
@@ -71,13 +82,77 @@ impl Drop for Collecting {
 
 /// Unmaps a mapping without users: later, if it is large and this thread collects such ones.
 pub(super) fn leave(mapped: Mapped) {
-    let (mapping, share) = mapped.into_parts();
-    if mapping.len() <= Unmapping::PART {
+    if mapped.mapping.len() <= Unmapping::PART {
         return;
     }
-    let leftover = Leftover { pages: mapping.into_unmapping(), _share: share };
-    COLLECTED.with_borrow_mut(|collected| match collected {
-        Some(collected) => collected.push(leftover),
-        None => drop(leftover),
+    let (mapping, share) = mapped.into_parts();
+    collect_or_unmap(Leftover { pages: mapping.into_unmapping(), _share: share });
+}
+
+fn collect_or_unmap(leftover: Leftover) {
+    let mut leftover = Some(leftover);
+    // A thread that ends collects no more, and its other thread-local values may own mappings.
+    let _ = COLLECTED.try_with(|collected| {
+        if let Some(collected) = &mut *collected.borrow_mut() {
+            collected.extend(leftover.take());
+        }
     });
+    drop(leftover);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::fd::AsFd;
+    use std::thread;
+
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+
+    use super::*;
+    use crate::dma::address_space::Budget;
+    use crate::protocol::PAGE_SIZE;
+    use crate::sys::Mapping;
+
+    const LEN: usize = 2 * Unmapping::PART;
+
+    /// A budget for one mapping, and that mapping.
+    fn mapped() -> (Budget, Leftover) {
+        let file = File::from(memfd_create(c"left", MFdFlags::MFD_CLOEXEC).unwrap());
+        file.set_len(LEN as u64).unwrap();
+        let mut budget = Budget::default();
+        budget.limit(LEN as u64);
+        let share = budget.take(LEN as u64).unwrap();
+        let mapping = Mapping::new(file.as_fd(), 0, LEN, PAGE_SIZE, true).unwrap();
+        (budget, Leftover { pages: mapping.into_unmapping(), _share: share })
+    }
+
+    fn is_unmapped(budget: &Budget) -> bool {
+        budget.take(LEN as u64).is_ok()
+    }
+
+    #[test]
+    fn leftovers_that_are_dropped_are_collected_by_a_thread_that_does_so() {
+        let (budget, leftover) = mapped();
+        let dropped = Leftovers(vec![leftover]);
+        let mut collected = Leftovers::default();
+        collected.collect(|| drop(dropped));
+        assert!(!is_unmapped(&budget));
+        drop(collected);
+        assert!(is_unmapped(&budget));
+    }
+
+    /// Its thread-local values are dropped in the reverse order of their first use.
+    #[test]
+    fn a_thread_that_ends_unmaps_at_once() {
+        thread_local! {
+            static LAST: RefCell<Leftovers> = RefCell::default();
+        }
+        let (budget, leftover) = mapped();
+        let thread = thread::spawn(move || {
+            LAST.set(Leftovers(vec![leftover]));
+            Leftovers::default().collect(|| ());
+        });
+        thread.join().unwrap();
+        assert!(is_unmapped(&budget));
+    }
 }

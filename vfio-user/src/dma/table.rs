@@ -361,6 +361,17 @@ impl Remains {
         Remains { chunks: table.chunks.clone(), leftovers: Leftovers::default() }
     }
 
+    /// Adds the large mappings that `run` drops.
+    pub(crate) fn collect(&mut self, run: impl FnOnce()) {
+        self.leftovers.collect(run);
+    }
+
+    /// Adds what is left of other memory.
+    pub(crate) fn append(&mut self, mut other: Remains) {
+        self.chunks.append(&mut other.chunks);
+        self.leftovers.append(&mut other.leftovers);
+    }
+
     /// Drops a slice. Returns whether more is left.
     pub(crate) fn drop_slice(&mut self) -> bool {
         let Remains { chunks, leftovers } = self;

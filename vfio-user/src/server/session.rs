@@ -136,6 +136,11 @@ impl Session {
         self.pending.as_ref().and_then(PendingRequest::release_event)
     }
 
+    /// Drops a request that waits, and what it keeps.
+    pub(super) fn drop_pending(&mut self) {
+        self.pending = None;
+    }
+
     /// Returns whether a request waits until the function admits it.
     pub(super) fn wants_admission(&self) -> bool {
         self.pending.as_ref().is_some_and(PendingRequest::wants_admission)

@@ -170,7 +170,7 @@ impl Endpoint {
     /// Cleans up after the client.
     pub(super) fn detach(&mut self, poller: &Poller, ended: Result<(), SessionError>) -> After {
         let panicked = matches!(ended, Err(SessionError::Panicked));
-        let Some(session) = self.session.take() else {
+        let Some(mut session) = self.session.take() else {
             return if panicked { After::Panicked } else { After::Turn };
         };
         match ended {
@@ -179,6 +179,7 @@ impl Endpoint {
         }
         self.registrations.leave_client(poller, session.socket());
         self.wants = Wants::End;
+        self.remains.collect(|| session.drop_pending());
         self.release(panicked)
     }
 
@@ -248,7 +249,7 @@ impl Endpoint {
         if !panicked && self.function.dma().has(0, u64::MAX).unwrap_or(true) {
             self.function.dma_unmapped(0..=u64::MAX);
         }
-        self.remains = self.function.dma().disconnect();
+        self.remains.append(self.function.dma().disconnect());
         if !panicked {
             self.function.cancel_load();
         }

@@ -81,11 +81,27 @@ impl Removal {
         // Nothing waits for writes that were cancelled.
         function.interrupts().settle();
         if end == self.last {
-            return self.wait(function, blocked, reply);
+            return self.unmap_leftovers(function, blocked, reply);
         }
         self.next = end + 1;
         *blocked = Some(Blocked::for_turn(Box::new(|function, blocked, reply, _| {
             self.proceed(function, blocked, reply)
+        })));
+        Ok(())
+    }
+
+    /// Unmaps the mappings in slices, while the device has time to release the others.
+    fn unmap_leftovers(
+        mut self,
+        function: &mut dyn Function,
+        blocked: &mut Option<Blocked>,
+        reply: &mut Reply<'_>,
+    ) -> Result<(), Errno> {
+        if !self.leftovers.unmap_slice() {
+            return self.wait(function, blocked, reply);
+        }
+        *blocked = Some(Blocked::for_turn(Box::new(|function, blocked, reply, _| {
+            self.unmap_leftovers(function, blocked, reply)
         })));
         Ok(())
     }
@@ -98,7 +114,7 @@ impl Removal {
         reply: &mut Reply<'_>,
     ) -> Result<(), Errno> {
         let Some(unmap) = self.gone.iter().find(|unmap| !unmap.is_released()).cloned() else {
-            self.unmap_leftovers(function, blocked, reply);
+            self.answer(function, blocked, reply);
             return Ok(());
         };
         after_release(
@@ -111,22 +127,6 @@ impl Removal {
                 if is_released { self.wait(function, blocked, reply) } else { Err(Errno::EBUSY) }
             },
         )
-    }
-
-    /// Unmaps the mappings in slices, and answers when none is left.
-    fn unmap_leftovers(
-        mut self,
-        function: &mut dyn Function,
-        blocked: &mut Option<Blocked>,
-        reply: &mut Reply<'_>,
-    ) {
-        if !self.leftovers.unmap_slice() {
-            return self.answer(function, blocked, reply);
-        }
-        *blocked = Some(Blocked::for_turn(Box::new(|function, blocked, reply, _| {
-            self.unmap_leftovers(function, blocked, reply);
-            Ok(())
-        })));
     }
 
     fn answer(
