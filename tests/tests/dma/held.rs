@@ -272,6 +272,26 @@ fn a_guard_stays_inside_what_it_holds() {
     assert!(memory.map(0, 0).unwrap().is_empty());
 }
 
+/// In one region, and across two.
+#[test]
+fn an_access_of_no_bytes_succeeds_whatever_a_guard_was_taken_for() {
+    let (_running, mut client, memory, file) = setup(4);
+    map(&mut client, dma::BOTH, 0, 0, PAGE, &file);
+    map(&mut client, dma::BOTH, 2 * PAGE, PAGE, PAGE, &file);
+    for len in [8, 16] {
+        let read = memory.map_readable(PAGE - 8, len).unwrap();
+        let write = memory.map_writable(PAGE - 8, len).unwrap();
+        assert_eq!(read.segments().len(), len / 8);
+        for offset in [0, len as u64] {
+            read.write(offset, &[]).unwrap();
+            read.publish(offset, &[]).unwrap();
+            write.read(offset, &mut []).unwrap();
+        }
+        let outside = read.write(len as u64 + 1, &[]);
+        assert!(matches!(outside, Err(DmaError::Outside { .. })), "{outside:?}");
+    }
+}
+
 #[test]
 fn rights_are_checked_when_a_guard_is_taken_for_all_of_its_range() {
     let (_running, mut client, memory, file) = setup(4);

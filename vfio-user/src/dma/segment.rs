@@ -119,12 +119,15 @@ impl DmaSegment {
         self.region.file().map(|(file, offset)| (file.as_fd(), offset + self.start))
     }
 
-    /// Reads `data.len()` bytes.
+    /// Reads `data.len()` bytes. A read of no bytes succeeds, as do other accesses of none.
     ///
     /// # Errors
     ///
     /// [`DmaError`].
     pub fn read(&self, offset: u64, data: &mut [u8]) -> Result<(), DmaError> {
+        if data.is_empty() {
+            return self.check_inside(offset, 0);
+        }
         let at = self.check_access(offset, data.len(), Rights::READ)?;
         self.region.read(self.session, at, data)
     }
@@ -156,6 +159,9 @@ impl DmaSegment {
     ///
     /// [`DmaError`].
     pub fn write(&self, offset: u64, data: &[u8]) -> Result<(), DmaError> {
+        if data.is_empty() {
+            return self.check_inside(offset, 0);
+        }
         let at = self.check_access(offset, data.len(), Rights::WRITE)?;
         self.region.write(self.session, at, data)
     }
@@ -205,6 +211,9 @@ impl DmaSegment {
 
     /// Writes `data`, its last word by itself and with release ordering.
     pub(super) fn publish(&self, offset: u64, data: &[u8]) -> Result<(), DmaError> {
+        if data.is_empty() {
+            return self.check_inside(offset, 0);
+        }
         let at = self.check_access(offset, data.len(), Rights::WRITE)?;
         self.region.publish(self.session, at, data)
     }
@@ -231,12 +240,14 @@ impl DmaSegment {
         self.region.is_mapped() && self.region.tap().is_none()
     }
 
+    fn check_inside(&self, offset: u64, len: usize) -> Result<(), DmaError> {
+        let inside = offset.checked_add(len as u64).is_some_and(|end| end <= self.len);
+        if inside { Ok(()) } else { Err(DmaError::Outside { offset, len, held: self.len }) }
+    }
+
     /// Checks an access, and returns its start in the region.
     fn check_access(&self, offset: u64, len: usize, wanted: Rights) -> Result<u64, DmaError> {
-        let inside = offset.checked_add(len as u64).is_some_and(|end| end <= self.len);
-        if !inside {
-            return Err(DmaError::Outside { offset, len, held: self.len });
-        }
+        self.check_inside(offset, len)?;
         let at = self.start + offset;
         self.region.status().check(self.session, self.region.first() + at)?;
         self.rights.check(wanted, self.region.first() + at)?;
