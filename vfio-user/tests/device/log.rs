@@ -1,21 +1,24 @@
 //! A log that a test reads.
 
 use std::fmt::{self, Write as _};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber, subscriber};
+use tracing::{Dispatch, Event, Level, Metadata, Subscriber, subscriber};
+
+/// Logs that no test reads. While there is one log alone, the first thread that reaches a message
+/// decides for all threads whether it is logged, and the thread of another test has no log.
+static OTHERS: LazyLock<[Dispatch; 2]> = LazyLock::new(|| {
+    [0, 1].map(|_| Dispatch::new(Log { most: Level::ERROR, lines: Arc::default() }))
+});
 
 /// Returns the messages up to a level while `run` runs, each with its level.
 pub(crate) fn leveled(most: Level, run: impl FnOnce()) -> Vec<(Level, String)> {
+    LazyLock::force(&OTHERS);
     let lines = Arc::default();
     let log = Log { most, lines: Arc::clone(&lines) };
-    subscriber::with_default(log, || {
-        // The thread of another test, which has no log, may have turned a message off for all.
-        tracing::callsite::rebuild_interest_cache();
-        run();
-    });
+    subscriber::with_default(log, run);
     std::mem::take(&mut *lines.lock().unwrap())
 }
 
