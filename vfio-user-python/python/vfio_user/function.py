@@ -154,7 +154,7 @@ class Irqs:
     ) -> None:
         self.intx = bool(intx)
         self.msi: int = _check.choice("Irqs: msi", msi, (0, 1, 2, 4, 8, 16, 32))
-        self.msix = _check.integer("Irqs: msix", msix, 11)
+        self.msix = _check.integer("Irqs: msix", msix, 12)
         self.msix_bar = (
             None if msix_bar is None else _check.choice("Irqs: msix_bar", msix_bar, range(6))
         )
