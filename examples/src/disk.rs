@@ -12,7 +12,10 @@ use vfio_user::{DmaError, DmaGuard, Error, FileTransferError};
 
 /// The bytes of a disk: a file, a block device or memory.
 #[derive(Debug)]
-pub struct Disk(Backing);
+pub struct Disk {
+    len: u64,
+    backing: Backing,
+}
 
 /// Why a disk has not done what it should.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +33,7 @@ pub enum DiskError {
 
 #[derive(Debug)]
 enum Backing {
-    File { file: File, len: u64 },
+    File(File),
     Memory(Mutex<MmapMut>),
 }
 
@@ -52,7 +55,7 @@ impl Disk {
 
     /// Creates a disk that is the first `len` bytes of a file.
     pub fn from_file(file: File, len: u64) -> Self {
-        Disk(Backing::File { file, len })
+        Disk { len, backing: Backing::File(file) }
     }
 
     /// Creates a disk of zeros in memory, in pages as large as the system has.
@@ -64,28 +67,26 @@ impl Disk {
         let bytes = MmapMut::map_anon(len)?;
         // Without them, places far from each other cost more.
         let _ = bytes.advise(Advice::HugePage);
-        Ok(Disk(Backing::Memory(Mutex::new(bytes))))
+        Ok(Disk { len: len as u64, backing: Backing::Memory(Mutex::new(bytes)) })
     }
 
     /// Returns the file, unless it is memory.
     pub(crate) fn file(&self) -> Option<&File> {
-        match &self.0 {
-            Backing::File { file, .. } => Some(file),
+        match &self.backing {
+            Backing::File(file) => Some(file),
             Backing::Memory(_) => None,
         }
     }
 
     /// Returns the number of bytes.
+    #[inline]
     pub fn len(&self) -> u64 {
-        match &self.0 {
-            Backing::File { len, .. } => *len,
-            Backing::Memory(bytes) => lock(bytes).len() as u64,
-        }
+        self.len
     }
 
     /// Returns whether it has no bytes.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len == 0
     }
 
     /// Reads into guest memory, from byte `at` on.
@@ -94,8 +95,8 @@ impl Disk {
     ///
     /// When the memory cannot be written, or the bytes cannot be read or are not inside.
     pub fn read(&self, at: u64, data: &DmaGuard) -> Result<(), DiskError> {
-        match &self.0 {
-            Backing::File { file, .. } => data.read_from(file, at).map_err(of_read),
+        match &self.backing {
+            Backing::File(file) => data.read_from(file, at).map_err(of_read),
             Backing::Memory(bytes) => {
                 let mut bytes = lock(bytes);
                 let part = part(&mut bytes, at, data.len()).map_err(DiskError::Read)?;
@@ -110,8 +111,8 @@ impl Disk {
     ///
     /// When the memory cannot be read, or the bytes cannot be written or are not inside.
     pub fn write(&self, at: u64, data: &DmaGuard) -> Result<(), DiskError> {
-        match &self.0 {
-            Backing::File { file, .. } => data.write_to(file, at).map_err(of_write),
+        match &self.backing {
+            Backing::File(file) => data.write_to(file, at).map_err(of_write),
             Backing::Memory(bytes) => {
                 let mut bytes = lock(bytes);
                 let part = part(&mut bytes, at, data.len()).map_err(DiskError::Write)?;
@@ -126,8 +127,8 @@ impl Disk {
     ///
     /// When the file cannot be read, or the bytes are not inside.
     pub fn bytes(&self, at: u64, len: u64) -> Result<Vec<u8>, DiskError> {
-        let bytes = match &self.0 {
-            Backing::File { file, .. } => {
+        let bytes = match &self.backing {
+            Backing::File(file) => {
                 let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
                 file.read_exact_at(&mut bytes, at).map(|()| bytes)
             }
@@ -156,8 +157,8 @@ impl Disk {
     }
 
     fn clear_range(&self, at: u64, len: u64) -> io::Result<()> {
-        match &self.0 {
-            Backing::File { file, .. } => {
+        match &self.backing {
+            Backing::File(file) => {
                 let flags =
                     FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
                 let [start, count] = [at, len].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
@@ -177,8 +178,8 @@ impl Disk {
     ///
     /// When the file cannot be written.
     pub fn flush(&self) -> Result<(), DiskError> {
-        match &self.0 {
-            Backing::File { file, .. } => file.sync_data().map_err(DiskError::Write),
+        match &self.backing {
+            Backing::File(file) => file.sync_data().map_err(DiskError::Write),
             Backing::Memory(_) => Ok(()),
         }
     }
