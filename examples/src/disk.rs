@@ -23,6 +23,9 @@ pub enum DiskError {
     /// The guest's memory could not be accessed.
     #[error(transparent)]
     Memory(#[from] DmaError),
+    /// The disk has no such blocks.
+    #[error("the blocks are not inside the disk")]
+    Outside,
     /// Bytes could not be read.
     #[error("the disk could not be read")]
     Read(#[source] io::Error),
@@ -87,6 +90,22 @@ impl Disk {
     /// Returns whether it has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Returns the first byte and the length of `count` blocks from block `first` on, which have
+    /// `size` bytes each.
+    ///
+    /// # Errors
+    ///
+    /// [`DiskError::Outside`] unless the disk has all of them.
+    ///
+    /// # Panics
+    ///
+    /// If `size` is 0.
+    #[inline]
+    pub fn extent(&self, first: u64, count: u64, size: u64) -> Result<(u64, u64), DiskError> {
+        let end = first.checked_add(count).filter(|end| *end <= self.len / size);
+        end.map(|_| (first * size, count * size)).ok_or(DiskError::Outside)
     }
 
     /// Reads into guest memory, from byte `at` on.

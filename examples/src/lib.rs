@@ -2,6 +2,8 @@
 
 mod disk;
 mod disk_queue;
+mod page;
 
 pub use disk::{Disk, DiskError};
 pub use disk_queue::{DiskQueue, Transfer};
+pub use page::page;

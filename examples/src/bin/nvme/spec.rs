@@ -121,6 +121,7 @@ impl From<DiskError> for Failure {
     fn from(error: DiskError) -> Self {
         match error {
             DiskError::Memory(error) => error.into(),
+            DiskError::Outside => Status::LBA_OUT_OF_RANGE.into(),
             DiskError::Read(_) => Status::UNRECOVERED_READ.into(),
             DiskError::Write(_) => Status::WRITE_FAULT.into(),
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vfio_user_examples::{Disk, DiskError};
+use vfio_user_examples::{Disk, DiskError, page};
 use vfio_user_virtio::{DeviceType, Error, Queue, Request, VirtioDevice};
 
 /// Feature bits (5.2.3).
@@ -72,7 +72,7 @@ impl From<DiskError> for Failure {
     fn from(error: DiskError) -> Self {
         match error {
             DiskError::Memory(error) => Failure::Queue(error.into()),
-            DiskError::Read(_) | DiskError::Write(_) => Failure::Status(status::IOERR),
+            _ => Failure::Status(status::IOERR),
         }
     }
 }
@@ -82,25 +82,21 @@ impl Blk {
         Blk { disk, queues }
     }
 
-    fn sectors(&self) -> u64 {
-        self.disk.len() / SECTOR
-    }
-
     fn config(&self) -> [u8; 60] {
-        let mut config = [0; 60];
-        let mut put = |at: usize, bytes: &[u8]| config[at..at + bytes.len()].copy_from_slice(bytes);
-        put(0, &self.sectors().to_le_bytes());
-        put(8, &SIZE_MAX.to_le_bytes());
-        put(12, &SEG_MAX.to_le_bytes());
-        put(20, &u32::try_from(SECTOR).unwrap_or(0).to_le_bytes());
-        put(34, &self.queues.to_le_bytes());
-        for (most, ranges) in [(36, 40), (48, 52)] {
-            put(most, &MAX_CLEARED.to_le_bytes());
-            put(ranges, &u32::try_from(MAX_RANGES).unwrap_or(0).to_le_bytes());
-        }
-        put(44, &1_u32.to_le_bytes());
-        put(56, &[1]);
-        config
+        let ranges = u32::try_from(MAX_RANGES).unwrap_or(0).to_le_bytes();
+        page(&[
+            (0, &(self.disk.len() / SECTOR).to_le_bytes()),
+            (8, &SIZE_MAX.to_le_bytes()),
+            (12, &SEG_MAX.to_le_bytes()),
+            (20, &u32::try_from(SECTOR).unwrap_or(0).to_le_bytes()),
+            (34, &self.queues.to_le_bytes()),
+            (36, &MAX_CLEARED.to_le_bytes()),
+            (40, &ranges),
+            (44, &1_u32.to_le_bytes()),
+            (48, &MAX_CLEARED.to_le_bytes()),
+            (52, &ranges),
+            (56, &[1]),
+        ])
     }
 
     /// Performs a request, and returns how many bytes were written to it.
@@ -154,11 +150,10 @@ impl Blk {
 
     /// Returns the first byte of sectors, which exist and are not too many.
     fn place(&self, sector: u64, len: u64) -> Result<u64, Failure> {
-        let end = sector.checked_add(len / SECTOR);
-        let is_there = end.is_some_and(|end| end <= self.sectors());
+        let (at, _) = self.disk.extent(sector, len / SECTOR, SECTOR)?;
         let most = u64::from(SIZE_MAX) * u64::from(SEG_MAX);
-        if is_there && len.is_multiple_of(SECTOR) && len <= most {
-            Ok(sector * SECTOR)
+        if len.is_multiple_of(SECTOR) && len <= most {
+            Ok(at)
         } else {
             Err(Failure::Status(status::IOERR))
         }
