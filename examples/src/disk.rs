@@ -140,20 +140,26 @@ impl Disk {
         }
     }
 
-    /// Returns bytes of it.
+    /// Returns whether guest memory has the same bytes as the disk, from byte `at` on.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, or the bytes are not inside.
-    pub fn bytes(&self, at: u64, len: u64) -> Result<Vec<u8>, DiskError> {
-        let bytes = match &self.backing {
+    /// When the memory or the file cannot be read, or the bytes are not inside.
+    pub fn is_equal(&self, at: u64, data: &DmaGuard) -> Result<bool, DiskError> {
+        let stored = self.bytes(at, data.len()).map_err(DiskError::Read)?;
+        let mut given = vec![0; stored.len()];
+        data.read(0, &mut given)?;
+        Ok(given == stored)
+    }
+
+    fn bytes(&self, at: u64, len: u64) -> io::Result<Vec<u8>> {
+        match &self.backing {
             Backing::File(file) => {
                 let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
                 file.read_exact_at(&mut bytes, at).map(|()| bytes)
             }
             Backing::Memory(bytes) => part(&mut lock(bytes), at, len).map(|part| part.to_vec()),
-        };
-        bytes.map_err(DiskError::Read)
+        }
     }
 
     /// Makes ranges zero, of a first byte and a length, and releases what stores them. No byte is

@@ -5,5 +5,5 @@ mod disk_queue;
 mod page;
 
 pub use disk::{Disk, DiskError};
-pub use disk_queue::{DiskQueue, Transfer};
+pub use disk_queue::{DiskQueue, Finished, Transfer};
 pub use page::page;

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use vfio_user::declaration::{Descriptor, Watching};
 use vfio_user::{
@@ -12,8 +12,7 @@ use vfio_user::{
 use vfio_user_examples::DiskQueue;
 
 use crate::queues::{MAX_ENTRIES, QUEUES, Queues};
-use crate::subsystem::Subsystem;
-use crate::under_way::UnderWay;
+use crate::subsystem::{Common, Subsystem};
 
 /// The reset by CC.EN.
 const CONTROLLER: u8 = 0;
@@ -51,16 +50,12 @@ pub(crate) struct Nvme {
     /// Submission Queue Tail and Completion Queue Head of each queue
     #[reg(0x1000, watch, reset = DoorbellValues::NONE, write_with = Self::ring)]
     doorbells: [Virtual<u32>; 2 * QUEUES as usize],
-    queues: Worker<Queues>,
-    #[migrate(skip)]
-    subsystem: Arc<Subsystem>,
+    pub(crate) queues: Worker<Queues>,
     /// Those of the queues.
     #[migrate(skip)]
-    bells: DoorbellValues,
+    pub(crate) bells: DoorbellValues,
     #[migrate(skip)]
-    transfers: DiskQueue<UnderWay>,
-    #[migrate(skip)]
-    is_fatal: Arc<AtomicBool>,
+    common: Common,
     #[migrate(skip)]
     polls: bool,
 }
@@ -106,7 +101,7 @@ impl Configuration {
 impl Nvme {
     /// Creates a controller with these namespaces.
     pub(crate) fn new(subsystem: Arc<Subsystem>, polls: bool) -> Self {
-        let queues = Queues::new(Arc::clone(&subsystem));
+        let queues = Queues::new(subsystem);
         Nvme {
             cap: Virtual::default(),
             vs: Virtual::default(),
@@ -117,40 +112,24 @@ impl Nvme {
             acq: 0,
             doorbells: [Virtual::default(); 2 * QUEUES as usize],
             bells: queues.doorbells.clone(),
-            transfers: queues.transfers.clone(),
-            is_fatal: Arc::clone(&queues.is_fatal),
+            common: queues.common.clone(),
             queues: Worker::new(queues),
-            subsystem,
             polls,
         }
-    }
-
-    /// Returns the queues, between two turns of the worker.
-    #[cfg(test)]
-    pub(crate) fn queues(&self) -> vfio_user::WorkState<'_, Queues> {
-        self.queues.state()
-    }
-
-    /// Returns the doorbells that were rung by messages.
-    #[cfg(test)]
-    pub(crate) fn bells(&self) -> &DoorbellValues {
-        &self.bells
     }
 
     fn configured(&mut self, cx: &mut Cx<'_, Self>, old: Configuration, new: Configuration) {
         match (old.enable, new.enable) {
             (false, true) => self.enable(cx),
             (true, false) => return cx.soft_reset(self, CONTROLLER),
-            (true, true) if old.entry_sizes() != new.entry_sizes() => {
-                self.queues.state().entry_sizes = new.entry_sizes();
-            }
-            _ => {}
+            (true, true) => self.queues.state().entry_sizes = new.entry_sizes(),
+            (false, false) => {}
         }
         if new.shutdown != 0 && old.shutdown == 0 {
             // Commands are completed first, and what they wrote has to outlast the power.
             self.queues.state().finish(DiskQueue::wait);
             self.queues.wake();
-            let _ = self.subsystem.flush();
+            let _ = self.common.subsystem.flush();
             self.csts.is_shut_down = true;
         }
     }
@@ -172,7 +151,7 @@ impl Nvme {
 
     fn run(&mut self, cx: &mut Cx<'_, Self>) {
         let run = if self.polls { Worker::run_polling } else { Worker::run };
-        let woken = self.transfers.wake(&self.queues);
+        let woken = self.common.transfers.wake(&self.queues);
         if let Err(error) = woken.and_then(|()| run(&mut self.queues, cx)) {
             eprintln!("nvme: no thread for the queues: {error}");
             self.csts.fatal = true;
@@ -180,9 +159,9 @@ impl Nvme {
     }
 
     fn status(&mut self, _: &mut Cx<'_, Self>) -> Status {
-        let fatal = self.csts.fatal || self.is_fatal.load(Ordering::Relaxed);
+        let fatal = self.csts.fatal || self.common.is_fatal.load(Ordering::Relaxed);
         // A controller that was reset is busy until no transfer accesses memory any more.
-        let ready = self.csts.ready || !self.transfers.is_idle();
+        let ready = self.csts.ready || !self.common.transfers.is_idle();
         Status { ready, fatal, ..self.csts }
     }
 
@@ -206,12 +185,12 @@ impl Device for Nvme {
 
     fn reset(&mut self, cx: &mut Cx<'_, Self>, _: ResetKind) {
         cx.end_session();
-        self.is_fatal.store(false, Ordering::Relaxed);
+        self.common.is_fatal.store(false, Ordering::Relaxed);
         self.queues.state().reset();
     }
 
     fn saving(&mut self, _: &mut Cx<'_, Self>) {
-        self.csts.fatal |= self.is_fatal.load(Ordering::Relaxed);
+        self.csts.fatal |= self.common.is_fatal.load(Ordering::Relaxed);
     }
 
     fn dma_mapped(&mut self, _: &mut Cx<'_, Self>, _: RangeInclusive<u64>) {
@@ -223,11 +202,10 @@ impl Device for Nvme {
         if !queues.is_valid() {
             return Err(Error::device("the state has queues that no controller has"));
         }
-        queues.count();
-        queues.subsystem = Arc::clone(&self.subsystem);
-        queues.transfers = self.transfers.clone();
+        queues.list();
+        self.common.is_fatal = Arc::default();
+        queues.common = self.common.clone();
         self.bells = queues.doorbells.clone();
-        self.is_fatal = Arc::clone(&queues.is_fatal);
         Ok(())
     }
 

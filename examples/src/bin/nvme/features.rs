@@ -10,7 +10,7 @@ const POWER_MANAGEMENT: u8 = 0x02;
 const LBA_RANGE_TYPE: u8 = 0x03;
 pub(crate) const TEMPERATURE_THRESHOLD: u8 = 0x04;
 const ERROR_RECOVERY: u8 = 0x05;
-const WRITE_CACHE: u8 = 0x06;
+pub(crate) const WRITE_CACHE: u8 = 0x06;
 pub(crate) const NUMBER_OF_QUEUES: u8 = 0x07;
 const INTERRUPT_VECTOR: u8 = 0x09;
 pub(crate) const EVENTS: u8 = 0x0b;
@@ -19,10 +19,6 @@ const END: u8 = 0x0c;
 /// SV: keep the value over power cycles. SEL: read another value than the current one.
 const SAVE: u32 = 1 << 31;
 const SELECT: u32 = 0b111 << 8;
-/// Error Recovery, DULBE: reads of released blocks fail.
-const RELEASED_BLOCK_ERROR: u32 = 1 << 16;
-/// Interrupt Vector Configuration: the vector, and CD, by which its interrupts are not coalesced.
-const VECTOR_FIELDS: u32 = 0x1_ffff;
 /// The composite temperature, and the threshold above which it warns at first, in kelvin.
 pub(crate) const TEMPERATURE: u16 = 300;
 pub(crate) const WARNING_TEMPERATURE: u16 = 343;
@@ -91,9 +87,11 @@ impl Features {
         let (zeros, fields) = match feature {
             // One power state, number 0.
             POWER_MANAGEMENT => (0x1f, u32::MAX),
-            ERROR_RECOVERY => (RELEASED_BLOCK_ERROR, u32::MAX),
+            // DULBE: reads of released blocks do not fail.
+            ERROR_RECOVERY => (1 << 16, u32::MAX),
             TEMPERATURE_THRESHOLD => (0, 0xffff),
-            INTERRUPT_VECTOR => (0, VECTOR_FIELDS),
+            // The vector, and CD, by which its interrupts are not coalesced.
+            INTERRUPT_VECTOR => (0, 0x1_ffff),
             _ => (0, u32::MAX),
         };
         ensure(value & zeros == 0, Status::INVALID_FIELD)?;

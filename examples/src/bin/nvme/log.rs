@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use vfio_user::WorkCx;
+use vfio_user_examples::page;
 
 use crate::features::TEMPERATURE;
-use crate::identify::page;
 use crate::io::{self, BLOCK};
 use crate::queues::Queues;
-use crate::spec::{Command, Outcome, Status, nvm};
+use crate::spec::{Command, Failure, Outcome, Status, ensure, halves, nvm};
+use crate::subsystem::EVENT_REQUESTS;
 
 const ERRORS: u8 = 0x01;
 const HEALTH: u8 = 0x02;
@@ -89,6 +90,44 @@ impl Queues {
             self.statistics.errors = self.statistics.errors.wrapping_add(1);
         }
         self.events[kind].pending = Some(event as u32);
+    }
+
+    /// Reports an event of a type, if there is one and a request waits for it.
+    pub(crate) fn report_event(&mut self, cx: &WorkCx, kind: usize) {
+        let Events { pending: Some(event), is_masked: false } = self.events[kind] else { return };
+        if self.complete_request(cx, 0, Ok(event)).is_ok() {
+            self.events[kind] = Events { pending: None, is_masked: true };
+        }
+    }
+
+    /// Aborts an event request. A transfer that is under way cannot be aborted. Bit 0 of the
+    /// result: nothing was aborted.
+    pub(crate) fn abort(&mut self, cx: &WorkCx, command: &Command) -> Outcome<u32> {
+        let (sq, cid) = halves(command.cdw10);
+        let place = self.event_requests.iter().position(|request| sq == 0 && *request == cid);
+        let Some(place) = place else { return Ok(1) };
+        // It stays in the queue until the guest has read completions.
+        ensure(self.has_room(cx, 0, 2), Failure::Interrupted)?;
+        self.complete_request(cx, place, Err(Status::ABORTED_BY_REQUEST.into())).map(|()| 0)
+    }
+
+    /// Keeps a request for an event.
+    pub(crate) fn request_event(&mut self, command: &Command) -> Outcome<u32> {
+        let has_room = self.event_requests.len() <= usize::from(EVENT_REQUESTS);
+        ensure(has_room, Status::TOO_MANY_EVENT_REQUESTS)?;
+        self.event_requests.push(command.cid.get());
+        Err(Failure::UnderWay)
+    }
+
+    /// Completes a request for an event, if there is one at this place and its completion has room.
+    fn complete_request(&mut self, cx: &WorkCx, place: usize, done: Outcome<u32>) -> Outcome<()> {
+        let cid = *self.event_requests.get(place).ok_or(Failure::Interrupted)?;
+        ensure(self.has_room(cx, 0, 1), Failure::Interrupted)?;
+        let mut job = self.job(cx, 0, 0)?;
+        job.command.cid = cid.into();
+        self.complete(&job, done)?;
+        self.event_requests.remove(place);
+        Ok(())
     }
 
     pub(crate) fn get_log_page(&mut self, cx: &WorkCx, command: &Command) -> Outcome<u32> {

@@ -9,29 +9,25 @@
 //! |---|---|
 //! | `controller.rs` | the registers: enable, shut down, doorbells |
 //! | `queues.rs`, `turn.rs` | the queues, which a worker owns: from the doorbell to the completion |
-//! | `admin.rs`, `features.rs`, `identify.rs` | the admin command set |
+//! | `admin.rs`, `features.rs` | the admin command set |
 //! | `log.rs` | log pages, and the events that lead to them |
 //! | `io.rs` | the NVM command set |
-//! | `under_way.rs` | commands that wait for a file while others are performed |
-//! | `prp.rs`, `sgl.rs` | where a command has its data |
-//! | `subsystem.rs` | the namespaces |
+//! | `data.rs` | where a command has its data |
+//! | `subsystem.rs` | the namespaces, and what Identify returns |
 //! | `spec.rs` | commands and completions of the specification, and why commands fail |
 
 mod admin;
 mod controller;
+mod data;
 mod features;
-mod identify;
 mod io;
 mod log;
-mod prp;
 mod queues;
-mod sgl;
 mod spec;
 mod subsystem;
 #[cfg(test)]
 mod tests;
 mod turn;
-mod under_way;
 
 use std::path::PathBuf;
 use std::sync::Arc;

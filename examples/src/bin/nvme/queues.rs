@@ -3,17 +3,14 @@
 use std::mem;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 use vfio_user::{DoorbellValues, Ring, ShadowDoorbells};
 use vfio_user_examples::DiskQueue;
 
 use crate::features::Features;
-use crate::identify::EVENT_REQUESTS;
 use crate::log::{Events, Statistics};
-use crate::subsystem::Subsystem;
-use crate::under_way::UnderWay;
+use crate::subsystem::{Common, EVENT_REQUESTS, Subsystem};
 
 pub(crate) const IO_QUEUES: u16 = 64;
 /// With the admin queues.
@@ -50,9 +47,6 @@ pub(crate) struct Queue {
     /// Where it reports: a submission queue to a completion queue, a completion queue to a vector,
     /// if its interrupts are enabled.
     pub(crate) target: Option<u16>,
-    /// How many of its commands, or of the completions that it will have, are under way.
-    #[serde(skip)]
-    pub(crate) under_way: u32,
 }
 
 /// The state of the controller that migrates beside its registers. A worker owns it.
@@ -74,21 +68,13 @@ pub(crate) struct Queues {
     /// The doorbells of I/O queues that are in memory of the guest (5.7).
     pub(crate) shadow: Option<ShadowDoorbells>,
     #[serde(skip)]
-    pub(crate) subsystem: Arc<Subsystem>,
-    #[serde(skip)]
-    pub(crate) transfers: DiskQueue<UnderWay>,
-    /// A queue was not in memory (CSTS.CFS).
-    #[serde(skip)]
-    pub(crate) is_fatal: Arc<AtomicBool>,
+    pub(crate) common: Common,
     /// A command has been performed, or the guest has enabled the controller.
     #[serde(skip)]
     pub(crate) has_memory: bool,
-    /// The first queue of the next turn.
+    /// The submission queues, in the order in which the next turn serves them.
     #[serde(skip)]
-    pub(crate) first: u16,
-    /// Submission queues have numbers below.
-    #[serde(skip)]
-    pub(crate) end: u16,
+    pub(crate) order: Vec<u16>,
     /// Vectors to raise at the end of the turn.
     #[serde(skip)]
     pub(crate) raise: Vec<u16>,
@@ -97,36 +83,38 @@ pub(crate) struct Queues {
 impl Queues {
     pub(crate) fn new(subsystem: Arc<Subsystem>) -> Self {
         let doorbells = DoorbellValues::new(0x1000, DOORBELLS);
-        let transfers = DiskQueue::new(&subsystem.disks);
-        let mut queues = Queues { doorbells, subsystem, transfers, ..Queues::default() };
-        queues.reset();
-        queues
+        let transfers = DiskQueue::new(&subsystem.disks, DOORBELLS);
+        let common = Common { subsystem, transfers, ..Common::default() };
+        Queues { all: vec![None; DOORBELLS], doorbells, common, ..Queues::default() }
     }
 
     /// Forgets everything but what was given at construction, and what the device has clones of.
     pub(crate) fn reset(&mut self) {
-        let Queues { doorbells, subsystem, transfers, is_fatal, .. } = mem::take(self);
-        let all = vec![None; DOORBELLS];
-        *self = Queues { all, doorbells, subsystem, transfers, is_fatal, ..Queues::default() };
+        let Queues { doorbells, common, .. } = mem::take(self);
+        *self = Queues { all: vec![None; DOORBELLS], doorbells, common, ..Queues::default() };
     }
 
     /// Creates the admin queues: submission, completion.
     pub(crate) fn enable(&mut self, page: u64, entry_sizes: [u8; 2], rings: [Ring; 2]) {
         (self.page, self.entry_sizes, self.has_memory) = (page, entry_sizes, true);
-        let queues = rings.map(|ring| Some(Queue { ring, target: Some(0), under_way: 0 }));
-        self.all[..2].clone_from_slice(&queues);
-        self.count();
+        self.all[..2].clone_from_slice(&rings.map(|ring| Some(Queue { ring, target: Some(0) })));
+        self.list();
     }
 
-    /// Updates `end`: a queue was created or deleted, or the state was loaded.
-    pub(crate) fn count(&mut self) {
-        let last = (0..QUEUES).rfind(|id| self.queue(*id, Kind::Submission).is_some());
-        self.end = last.map_or(0, |last| last + 1);
+    /// Updates `order`: a queue was created or deleted, or the state was loaded.
+    pub(crate) fn list(&mut self) {
+        let exists = |id: &u16| self.queue(*id, Kind::Submission).is_some();
+        self.order = (0..QUEUES).filter(exists).collect();
     }
 
     /// Returns a queue, if it exists.
     pub(crate) fn queue(&self, id: u16, kind: Kind) -> Option<&Queue> {
         self.all.get(kind.doorbell(id))?.as_ref()
+    }
+
+    /// Returns which command of a queue is fetched next.
+    pub(crate) fn head(&self, sq: u16) -> u32 {
+        self.queue(sq, Kind::Submission).map_or(0, |sq| sq.ring.device_index())
     }
 
     /// Returns whether a loaded state is one of this controller.

@@ -53,47 +53,48 @@ pub(crate) struct Range {
     pub(crate) first: U64,
 }
 
-/// Why a command failed: status code type and status code (4.6.1).
+/// Why a command failed: status code, below the status code type (4.6.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Status(u8, u8);
+pub(crate) struct Status(u16);
 
 impl Status {
-    pub(crate) const INVALID_OPCODE: Self = Status(0, 0x01);
-    pub(crate) const INVALID_FIELD: Self = Status(0, 0x02);
-    pub(crate) const DATA_TRANSFER_ERROR: Self = Status(0, 0x04);
-    pub(crate) const ABORTED_BY_REQUEST: Self = Status(0, 0x07);
-    pub(crate) const INVALID_NAMESPACE: Self = Status(0, 0x0b);
-    pub(crate) const COMMAND_SEQUENCE_ERROR: Self = Status(0, 0x0c);
-    pub(crate) const SGL_SEGMENT_INVALID: Self = Status(0, 0x0d);
-    pub(crate) const SGL_COUNT_INVALID: Self = Status(0, 0x0e);
-    pub(crate) const DATA_SGL_LENGTH_INVALID: Self = Status(0, 0x0f);
-    pub(crate) const SGL_TYPE_INVALID: Self = Status(0, 0x11);
-    pub(crate) const INVALID_PRP_OFFSET: Self = Status(0, 0x13);
-    pub(crate) const LBA_OUT_OF_RANGE: Self = Status(0, 0x80);
-    pub(crate) const CQ_INVALID: Self = Status(1, 0x00);
-    pub(crate) const INVALID_QUEUE_ID: Self = Status(1, 0x01);
-    pub(crate) const INVALID_QUEUE_SIZE: Self = Status(1, 0x02);
-    pub(crate) const TOO_MANY_EVENT_REQUESTS: Self = Status(1, 0x05);
-    pub(crate) const INVALID_VECTOR: Self = Status(1, 0x08);
-    pub(crate) const INVALID_LOG_PAGE: Self = Status(1, 0x09);
-    pub(crate) const INVALID_QUEUE_DELETION: Self = Status(1, 0x0c);
-    pub(crate) const NOT_SAVEABLE: Self = Status(1, 0x0d);
-    pub(crate) const WRITE_FAULT: Self = Status(2, 0x80);
-    pub(crate) const UNRECOVERED_READ: Self = Status(2, 0x81);
-    pub(crate) const COMPARE_FAILURE: Self = Status(2, 0x85);
+    pub(crate) const INVALID_OPCODE: Self = Status(0x001);
+    pub(crate) const INVALID_FIELD: Self = Status(0x002);
+    pub(crate) const DATA_TRANSFER_ERROR: Self = Status(0x004);
+    pub(crate) const ABORTED_BY_REQUEST: Self = Status(0x007);
+    pub(crate) const INVALID_NAMESPACE: Self = Status(0x00b);
+    pub(crate) const COMMAND_SEQUENCE_ERROR: Self = Status(0x00c);
+    pub(crate) const SGL_SEGMENT_INVALID: Self = Status(0x00d);
+    pub(crate) const SGL_COUNT_INVALID: Self = Status(0x00e);
+    pub(crate) const DATA_SGL_LENGTH_INVALID: Self = Status(0x00f);
+    pub(crate) const SGL_TYPE_INVALID: Self = Status(0x011);
+    pub(crate) const INVALID_PRP_OFFSET: Self = Status(0x013);
+    pub(crate) const LBA_OUT_OF_RANGE: Self = Status(0x080);
+    pub(crate) const CQ_INVALID: Self = Status(0x100);
+    pub(crate) const INVALID_QUEUE_ID: Self = Status(0x101);
+    pub(crate) const INVALID_QUEUE_SIZE: Self = Status(0x102);
+    pub(crate) const TOO_MANY_EVENT_REQUESTS: Self = Status(0x105);
+    pub(crate) const INVALID_VECTOR: Self = Status(0x108);
+    pub(crate) const INVALID_LOG_PAGE: Self = Status(0x109);
+    pub(crate) const INVALID_QUEUE_DELETION: Self = Status(0x10c);
+    pub(crate) const NOT_SAVEABLE: Self = Status(0x10d);
+    pub(crate) const WRITE_FAULT: Self = Status(0x280);
+    pub(crate) const UNRECOVERED_READ: Self = Status(0x281);
+    pub(crate) const COMPARE_FAILURE: Self = Status(0x285);
 
     /// Returns the status field of a completion: with *Do Not Retry*, but for an aborted command.
     pub(crate) fn field(self) -> u16 {
-        let Status(kind, code) = self;
-        let retry = self == Status::ABORTED_BY_REQUEST;
-        u16::from(!retry) << 14 | u16::from(kind) << 8 | u16::from(code)
+        u16::from(self != Status::ABORTED_BY_REQUEST) << 14 | self.0
     }
 }
 
-/// Why a command is not performed.
-#[derive(Debug)]
+/// Why a command is not completed by a result.
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Failure {
-    /// The device stops, or its session has ended: the command stays in its queue.
+    /// It is completed later: when its transfer ends, or with an event.
+    UnderWay,
+    /// It stays in its queue: the device stops, its session has ended, or something has to happen
+    /// first.
     Interrupted,
     Status(Status),
 }
@@ -128,9 +129,9 @@ impl From<DiskError> for Failure {
     }
 }
 
-/// Fails with a status, unless a condition is met.
-pub(crate) fn ensure(is_met: bool, status: Status) -> Outcome<()> {
-    if is_met { Ok(()) } else { Err(status.into()) }
+/// Fails, unless a condition is met.
+pub(crate) fn ensure(is_met: bool, failure: impl Into<Failure>) -> Outcome<()> {
+    if is_met { Ok(()) } else { Err(failure.into()) }
 }
 
 /// Admin commands (5).

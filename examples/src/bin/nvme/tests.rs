@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use vfio_user::zerocopy::{FromBytes, FromZeros, IntoBytes};
-use vfio_user::{Bench, DoorbellValues, device_tests};
+use vfio_user::{Bench, DoorbellValues, WorkState, device_tests};
 use vfio_user_examples::Disk;
 
 use crate::controller::Nvme;
-use crate::identify;
-use crate::queues::QUEUES;
+use crate::queues::{QUEUES, Queues};
 use crate::spec::{Command, Completion, Status, admin, nvm};
 use crate::subsystem::Subsystem;
 
@@ -36,6 +35,18 @@ const SIZE: u16 = 8;
 fn subsystem() -> Arc<Subsystem> {
     let disks = [4, 1].map(|mib| Disk::memory(mib << 20).unwrap()).into();
     Arc::new(Subsystem { serial: "A7".into(), disks })
+}
+
+impl Nvme {
+    /// Returns the queues, between two turns of the worker.
+    fn queues(&self) -> WorkState<'_, Queues> {
+        self.queues.state()
+    }
+
+    /// Returns the doorbells that were rung by messages.
+    fn bells(&self) -> &DoorbellValues {
+        &self.bells
+    }
 }
 
 /// A queue pair as its driver sees it.

@@ -2,56 +2,61 @@
 
 use std::sync::atomic::Ordering;
 
+use vfio_user::zerocopy::FromZeros;
 use vfio_user::{DmaGuard, Work, WorkCx};
-use vfio_user_examples::DiskQueue;
+use vfio_user_examples::{DiskQueue, Finished};
 
 use crate::io;
-use crate::log::{Event, Events};
+use crate::log::Event;
 use crate::queues::{FIRST_IO, Kind, Queue, Queues};
-use crate::spec::{Completion, Failure, Outcome, Status};
-use crate::under_way::Job;
+use crate::spec::{Command, Completion, Failure, Outcome, Status};
 
 /// How many bytes a turn moves. A command costs no less than a block.
 const TURN: u64 = 4 << 20;
 
+/// A command that was fetched, and where it is completed. It leaves its queue when it is completed,
+/// or when its transfer is under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) command: Command,
+    pub(crate) sq: u16,
+    pub(crate) cq: u16,
+    /// The first command of its queue that was not fetched, when it is completed.
+    pub(crate) sq_head: u32,
+    /// The memory of the completion queue, in the session in which the command came: it is not
+    /// completed after a reset.
+    pub(crate) entries: DmaGuard,
+}
+
 impl Work for Queues {
     fn turn(&mut self, cx: &WorkCx) -> bool {
         let mut budget = TURN;
-        let mut ended = self.finish(DiskQueue::take_finished);
-        // A command may create a queue, which is served from the next turn on.
-        let end = self.end;
-        for id in (self.first..end).chain(0..self.first.min(end)) {
+        let is_busy = self.finish(DiskQueue::take_finished);
+        let mut count = 0;
+        while let Some(&id) = self.order.get(count).filter(|_| budget > 0) {
+            count += 1;
             if let Err(Failure::Status(_)) = self.serve(cx, id, &mut budget)
                 // A state from a file is loaded before the client maps memory.
                 && self.has_memory
             {
                 // The submission or the completion queue is not in mapped memory.
-                self.is_fatal.store(true, Ordering::Relaxed);
+                self.common.is_fatal.store(true, Ordering::Relaxed);
                 self.all[Kind::Submission.doorbell(id)] = None;
             }
-            if budget == 0 {
-                // It is the next one's turn first.
-                self.first = id + 1;
-                break;
-            }
         }
-        // What the system lacks memory for is started by the next turn.
-        let is_started = self.transfers.submit().is_ok();
-        ended += self.finish(DiskQueue::take_finished);
+        // It is the next one's turn first.
+        let next = count.min(self.order.len());
+        self.order.rotate_left(next);
         if budget == TURN && self.doorbells.take_stray(cx.shared(0)) {
             self.raise_event(Event::InvalidDoorbellRegister);
         }
         (0..self.events.len()).for_each(|kind| self.report_event(cx, kind));
-        self.raise_interrupts(cx);
-        ended > 0 || !is_started || budget < TURN
+        self.proceed(cx) || is_busy || budget < TURN
     }
 
     fn drain(&mut self, cx: &WorkCx) -> bool {
-        // It is called again soon.
-        let _ = self.transfers.submit();
-        self.finish(DiskQueue::take_finished);
-        self.raise_interrupts(cx);
-        !self.transfers.is_idle()
+        self.proceed(cx);
+        !self.common.transfers.is_idle()
     }
 }
 
@@ -60,9 +65,10 @@ impl Queues {
     fn serve(&mut self, cx: &WorkCx, id: u16, budget: &mut u64) -> Outcome<()> {
         let Some(cq) = self.next_command(cx, id) else { return Ok(()) };
         // Held before a command has an effect: a device that stops waits for the completion.
-        let entries = self.hold_entries(cx, cq)?;
+        let mut job = self.job(cx, id, cq)?;
         loop {
-            *budget = budget.saturating_sub(self.process(cx, (id, cq), &entries)?);
+            self.process(cx, &mut job)?;
+            *budget = budget.saturating_sub(io::cost(&job.command));
             if *budget == 0 || self.next_command(cx, id).is_none() {
                 return Ok(());
             }
@@ -74,20 +80,21 @@ impl Queues {
         if self.queue(id, Kind::Submission)?.ring.pending() == 0 {
             self.look(cx, Kind::Submission.doorbell(id));
         }
-        let Queue { ring, target, .. } = self.queue(id, Kind::Submission)?;
+        let Queue { ring, target } = self.queue(id, Kind::Submission)?;
         let cq = target.filter(|_| ring.pending() > 0)?;
         self.has_room(cx, cq, 1).then_some(cq)
     }
 
     /// Returns whether a completion queue has room for so many entries.
     pub(crate) fn has_room(&mut self, cx: &WorkCx, id: u16, count: u32) -> bool {
+        let doorbell = Kind::Completion.doorbell(id);
         // Commands that are under way need one each.
-        let free = |cq: &Queue| cq.ring.room().saturating_sub(cq.under_way);
-        let room = |queues: &Self| queues.queue(id, Kind::Completion).map_or(0, free);
-        if room(self) < count {
-            self.look(cx, Kind::Completion.doorbell(id));
+        let needed = count + self.common.transfers.count(doorbell);
+        let room = |queues: &Self| queues.all[doorbell].as_ref().map_or(0, |cq| cq.ring.room());
+        if room(self) < needed {
+            self.look(cx, doorbell);
         }
-        room(self) >= count
+        room(self) >= needed
     }
 
     /// Takes the index of a ring from its doorbell. Drivers ring those of the admin queues by
@@ -107,84 +114,77 @@ impl Queues {
         }
     }
 
-    /// Performs a command and completes it. Returns what it cost. A failure leaves it in its queue.
-    fn process(&mut self, cx: &WorkCx, (id, cq): (u16, u16), entries: &DmaGuard) -> Outcome<u64> {
-        let Queue { ring, .. } = self.queue(id, Kind::Submission).ok_or(Failure::Interrupted)?;
-        let (command, head) = (ring.read(cx.dma())?, ring.following_index());
-        let job = Job { cx, command: &command, sq: id, cq, entries };
-        let done = if id == 0 { self.administer(&job) } else { self.perform(&job) };
-        let completed = match done {
-            Ok(result) => result.map(Ok),
-            Err(Failure::Status(status)) => Some(Err(status)),
-            Err(Failure::Interrupted) => return Err(Failure::Interrupted),
-        };
-        if let Some(completed) = completed {
-            self.complete(entries, cq, (id, head), command.cid.get(), completed)?;
-        }
+    /// Fetches a command, performs and completes it. A failure leaves it in its queue.
+    fn process(&mut self, cx: &WorkCx, job: &mut Job) -> Outcome<()> {
+        let sq = self.queue(job.sq, Kind::Submission).ok_or(Failure::Interrupted)?;
+        (job.command, job.sq_head) = (sq.ring.read(cx.dma())?, sq.ring.following_index());
+        let done = if job.sq == 0 { self.administer(cx, job) } else { self.perform(cx, job) };
+        self.complete(job, done)?;
         self.has_memory = true;
-        if let Some(sq) = &mut self.all[Kind::Submission.doorbell(id)] {
+        if let Some(sq) = &mut self.all[Kind::Submission.doorbell(job.sq)] {
             sq.ring.advance();
         }
-        Ok(io::cost(&command))
+        Ok(())
     }
 
-    /// Holds the memory of a completion queue.
-    fn hold_entries(&self, cx: &WorkCx, cq: u16) -> Outcome<DmaGuard> {
-        let cq = self.queue(cq, Kind::Completion).ok_or(Status::CQ_INVALID)?;
-        Ok(cq.ring.hold::<Completion>(cx.dma())?)
+    /// Returns a job of a queue, with the memory of its completion queue and no command yet.
+    pub(crate) fn job(&self, cx: &WorkCx, sq: u16, cq: u16) -> Outcome<Job> {
+        let queue = self.queue(cq, Kind::Completion).ok_or(Status::CQ_INVALID)?;
+        let entries = queue.ring.hold::<Completion>(cx.dma())?;
+        Ok(Job { command: Command::new_zeroed(), sq, cq, sq_head: self.head(sq), entries })
     }
 
-    /// Posts a completion to a queue, whose entries are held.
-    pub(crate) fn complete(
-        &mut self,
-        entries: &DmaGuard,
-        cq: u16,
-        (sq_id, sq_head): (u16, u32),
-        cid: u16,
-        completed: Result<u32, Status>,
-    ) -> Outcome<()> {
-        let cq = self.all[Kind::Completion.doorbell(cq)].as_mut();
-        let Some(Queue { ring, target: vector, .. }) = cq else { return Ok(()) };
-        let status = completed.err().map_or(0, Status::field);
+    /// Posts the completion of a command, unless it is under way.
+    pub(crate) fn complete(&mut self, job: &Job, done: Outcome<u32>) -> Outcome<()> {
+        let (result, status) = match done {
+            Ok(result) => (result, 0),
+            Err(Failure::Status(status)) => (0, status.field()),
+            Err(Failure::UnderWay) => return Ok(()),
+            Err(Failure::Interrupted) => return Err(Failure::Interrupted),
+        };
+        let cq = self.all[Kind::Completion.doorbell(job.cq)].as_mut();
+        let Some(Queue { ring, target: vector }) = cq else { return Ok(()) };
         let entry = Completion {
-            result: completed.unwrap_or(0).into(),
+            result: result.into(),
             reserved: 0.into(),
-            sq_head: u16::try_from(sq_head).unwrap_or(0).into(),
-            sq_id: sq_id.into(),
-            cid: cid.into(),
+            sq_head: u16::try_from(job.sq_head).unwrap_or(0).into(),
+            sq_id: job.sq.into(),
+            cid: job.command.cid,
             status: (status << 1 | u16::from(ring.phase())).into(),
         };
-        ring.post(entries, &entry)?;
+        ring.post(&job.entries, &entry)?;
         self.raise.extend(vector.filter(|vector| !self.raise.contains(vector)));
-        Ok(())
-    }
-
-    fn raise_interrupts(&mut self, cx: &WorkCx) {
-        self.raise.drain(..).for_each(|vector| cx.irq(vector).raise());
-    }
-
-    /// Completes an Asynchronous Event Request.
-    pub(crate) fn complete_event_request(
-        &mut self,
-        entries: &DmaGuard,
-        place: usize,
-        completed: Result<u32, Status>,
-    ) -> Outcome<()> {
-        let head = self.queue(0, Kind::Submission).map_or(0, |sq| sq.ring.device_index());
-        self.complete(entries, 0, (0, head), self.event_requests[place], completed)?;
-        self.event_requests.remove(place);
-        Ok(())
-    }
-
-    /// Reports an event of a type, if there is one and a request waits for it.
-    fn report_event(&mut self, cx: &WorkCx, kind: usize) {
-        let Events { pending: Some(event), is_masked: false } = self.events[kind] else { return };
-        if !self.event_requests.is_empty()
-            && self.has_room(cx, 0, 1)
-            && let Ok(entries) = self.hold_entries(cx, 0)
-            && self.complete_event_request(&entries, 0, Ok(event)).is_ok()
-        {
-            self.events[kind] = Events { pending: None, is_masked: true };
+        if job.sq > 0 && status == 0 {
+            self.statistics.count(&job.command);
         }
+        Ok(())
+    }
+
+    /// Starts the transfers that are prepared, completes commands whose transfers have ended, and
+    /// raises interrupts. Returns whether another turn has to follow.
+    fn proceed(&mut self, cx: &WorkCx) -> bool {
+        // What the system lacks memory for is started by the next turn.
+        let is_started = self.common.transfers.submit().is_ok();
+        let has_finished = self.finish(DiskQueue::take_finished);
+        self.raise.drain(..).for_each(|vector| cx.irq(vector).raise());
+        has_finished || !is_started
+    }
+
+    /// Completes the commands whose transfers `next` returns. Returns whether there were any.
+    pub(crate) fn finish(&mut self, next: fn(&DiskQueue<Job>) -> Option<Finished<Job>>) -> bool {
+        let mut has_any = false;
+        while let Some((mut job, done)) = next(&self.common.transfers) {
+            has_any = true;
+            job.sq_head = self.head(job.sq);
+            let done = done.map(|()| 0).map_err(|error| match error.into() {
+                // It has left its queue.
+                Failure::Interrupted => Status::DATA_TRANSFER_ERROR.into(),
+                failure => failure,
+            });
+            if let Err(Failure::Status(_)) = self.complete(&job, done) {
+                self.common.is_fatal.store(true, Ordering::Relaxed);
+            }
+        }
+        has_any
     }
 }

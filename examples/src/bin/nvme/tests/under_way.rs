@@ -72,7 +72,7 @@ impl Driver {
 
     fn under_way(&self) -> u32 {
         let queues = self.nvme.device().queues();
-        queues.queue(1, Kind::Submission).map_or(0, |sq| sq.under_way)
+        queues.common.transfers.count(Kind::Submission.doorbell(1))
     }
 
     /// Returns the identifiers of the commands that are completed, in their order.
@@ -154,7 +154,8 @@ fn completions_of_commands_that_are_under_way_have_room() {
             driver.wait_until(|driver| {
                 let queues = driver.nvme.device().queues();
                 let cq = queues.queue(1, Kind::Completion).unwrap();
-                (cq.ring.driver_index(), cq.ring.room(), cq.under_way) == (before, 0, 0)
+                let under_way = queues.common.transfers.count(Kind::Completion.doorbell(1));
+                (cq.ring.driver_index(), cq.ring.room(), under_way) == (before, 0, 0)
             });
             let mut entries = [0; 0x30];
             driver.nvme.read_memory(IO[1], &mut entries);
@@ -262,7 +263,7 @@ fn with_path(path: &str) -> Driver {
 fn transfers_that_fail_fail_their_commands() {
     // It can be neither flushed, nor read behind its end.
     let mut driver = with_path("/proc/self/comm");
-    assert!(driver.nvme.device().queues().transfers.has(0));
+    assert!(driver.nvme.device().queues().common.transfers.has(0));
     let mut io = driver.create_io_queue(&mut Queue::default());
     driver.fail(&mut io, &command(nvm::FLUSH, 1, 0), Status::WRITE_FAULT);
     driver.fail(&mut io, &transfer(nvm::READ, 1, 1, (DATA, 0)), Status::UNRECOVERED_READ);
@@ -298,7 +299,7 @@ fn without_io_uring_commands_wait_for_the_file() {
         apply_filter(&BpfProgram::try_from(filter).unwrap()).unwrap();
         let (_, subsystem) = with_file();
         let mut driver = Driver::with_list(subsystem, false);
-        assert!(!driver.nvme.device().queues().transfers.has(0));
+        assert!(!driver.nvme.device().queues().common.transfers.has(0));
         let mut io = driver.create_io_queue(&mut Queue::default());
         driver.nvme.write_memory(DATA, &[9; 0x1000]);
         driver.succeed(&mut io, &transfer(nvm::WRITE, 0, 8, (DATA, 0)));

@@ -64,7 +64,7 @@ fn what_is_read_by_force_has_been_flushed() {
 fn a_serial_number_names_the_subsystem_and_its_namespaces() {
     let identify = |serial: &str| {
         let subsystem = Subsystem { serial: serial.into(), disks: Vec::new() };
-        (identify::controller(&subsystem), [1, 2].map(|nsid| subsystem.uuid(nsid)))
+        (subsystem.controller(), [1, 2].map(|nsid| subsystem.uuid(nsid)))
     };
     let (page, [first, second]) = identify("A7");
     assert_eq!(page[4..24], *b"A7                  ");
