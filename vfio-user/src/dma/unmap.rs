@@ -36,7 +36,8 @@ impl PendingUnmap {
         PendingUnmap(Arc::new(UnmapState { logs, held, release_event: Mutex::new(None) }))
     }
 
-    /// Returns whether nothing holds any of it: memory and descriptors are gone.
+    /// Returns whether nothing holds any of it: its mappings are gone, or collected as
+    /// [`Leftovers`](super::Leftovers), and its descriptors are closed, or queued for that.
     pub(crate) fn is_released(&self) -> bool {
         self.0.held.load(Ordering::Acquire) == 0
     }
