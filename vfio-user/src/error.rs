@@ -118,8 +118,10 @@ pub enum Error {
     FileNotInMemory,
     /// A region cannot be mapped within the limits of the client:
     /// [`ClientLimits`](crate::client::ClientLimits).
-    #[error("the mapped regions would exceed the limit of {maps} maps, or of {bytes} bytes")]
+    #[error("a map of {wanted} bytes would exceed the limit of {maps} maps, or of {bytes} bytes")]
     MapLimit {
+        /// The number of bytes of the map.
+        wanted: u64,
         /// The maximum number of maps.
         maps: usize,
         /// The maximum number of mapped bytes.

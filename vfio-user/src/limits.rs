@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::protocol::{MAX_DATA_XFER_SIZE, MAX_DMA_MAPS, request_size};
+use crate::protocol::{MAX_DATA_XFER_SIZE, MAX_DMA_MAPS, MIN_DATA_XFER_SIZE, request_size};
 use crate::wait::FOR_EVER;
 
 /// The limits of one served device: what its client, and the device for its client, may use.
@@ -74,13 +74,10 @@ impl Limits {
         release: Duration::from_secs(4),
     };
 
-    /// The least data of a message.
-    const LEAST_DATA: usize = 4096;
-
     /// Returns the same limits within what the protocol, and the clock, allow.
     pub(crate) fn within_protocol(self) -> Self {
         Limits {
-            message_data: self.message_data.clamp(Self::LEAST_DATA, MAX_DATA_XFER_SIZE),
+            message_data: self.message_data.clamp(MIN_DATA_XFER_SIZE, MAX_DATA_XFER_SIZE),
             dma_maps: self.dma_maps.min(MAX_DMA_MAPS),
             negotiation: self.negotiation.min(FOR_EVER),
             answer: self.answer.min(FOR_EVER),

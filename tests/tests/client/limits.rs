@@ -235,6 +235,7 @@ fn no_more_is_mapped_and_the_rest_is_accessed_by_messages() {
             let Err(error @ Error::MapLimit { .. }) = refused else { panic!("{refused:?}") };
             let text = error.to_string();
             assert!(text.contains(&maps.to_string()), "{text}");
+            assert!(text.contains("4096"), "{text}");
             assert!(matches!(details.map_any_file(), Err(Error::MapLimit { .. })));
         }
         let shared = first.clone();

@@ -267,8 +267,9 @@ impl ReaderTurn<'_> {
     fn receive(&mut self, left: Duration) -> Result<(), End> {
         let ReaderTurn { connection, receiver: Some(receiver) } = self else { return Ok(()) };
         let Connection { link, timeout, message_data, memory, .. } = connection;
-        // For a request that was just sent, the socket's own timeout suffices.
-        if left < *timeout / 8 * 7 && !is_readable(link.socket(), left) {
+        // For a request that was just sent, the socket's own timeout suffices, which ends at most a
+        // 64th later.
+        if left < *timeout / 64 * 63 && !is_readable(link.socket(), left) {
             return Ok(());
         }
         match receiver.fill(link.socket(), false) {

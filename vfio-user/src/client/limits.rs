@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::protocol::{MAX_DATA_XFER_SIZE, MAX_MSG_FDS};
+use crate::protocol::{MAX_DATA_XFER_SIZE, MAX_MSG_FDS, MIN_DATA_XFER_SIZE};
 use crate::sys::MAX_FDS;
 
 /// The limits of a client: what its server may use. The time to answer a request is
@@ -49,7 +49,8 @@ pub struct ClientLimits {
     pub mapped_bytes: u64,
     /// The time in which the server must negotiate a version and describe its device, once it is
     /// connected. Later, attaching fails with [`Error::Timeout`]. By default it has no limit but
-    /// the time to answer each of these two requests.
+    /// the time to answer each of these two requests, and if it ends shortly before that time, a
+    /// 64th of it, the client waits for the rest as well.
     pub negotiation: Duration,
 }
 
@@ -67,15 +68,13 @@ impl Default for ClientLimits {
 }
 
 impl ClientLimits {
-    /// The least data of a message.
-    const LEAST_DATA: usize = 4096;
     /// The answers to so many small requests fit in a socket.
     const MOST_PENDING: usize = 64;
 
     /// Returns the same limits within what the protocol allows.
     pub(super) fn within_protocol(self) -> Self {
         ClientLimits {
-            message_data: self.message_data.clamp(Self::LEAST_DATA, MAX_DATA_XFER_SIZE),
+            message_data: self.message_data.clamp(MIN_DATA_XFER_SIZE, MAX_DATA_XFER_SIZE),
             descriptors: self.descriptors.clamp(1, MAX_FDS),
             pending: self.pending.clamp(1, Self::MOST_PENDING),
             ..self
@@ -113,7 +112,9 @@ impl MapBudget {
         let (maps, most) = self.0.most;
         let mut used = self.0.used.lock().unwrap_or_else(PoisonError::into_inner);
         let total = used.1.checked_add(bytes).filter(|total| *total <= most && used.0 < maps);
-        let Some(total) = total else { return Err(Error::MapLimit { maps, bytes: most }) };
+        let Some(total) = total else {
+            return Err(Error::MapLimit { wanted: bytes, maps, bytes: most });
+        };
         *used = (used.0 + 1, total);
         Ok(MapShare { budget: self.clone(), bytes })
     }

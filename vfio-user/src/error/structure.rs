@@ -44,7 +44,7 @@ impl Error {
             SocketInUse, NotASocket, Layout, SharedFile, Shared, Dma, Watch, Io, Framing, Version, Timeout,
             Argument, Pci, Protocol, Errno, UnknownValue, Stream, Unsavable, TakeOver, Device, Tool;
             Socket { path, source }, Descriptor { fd, source }, Refused { command, errno },
-            Malformed { command, problem }, MapLimit { maps, bytes }, StateFile { path, source },
+            Malformed { command, problem }, MapLimit { wanted, maps, bytes }, StateFile { path, source },
             State { path, source };
             NoSocket, NoDevice, Ended, Disconnected, MailboxFull, DeviceGone, SessionEnded, DeviceInUse,
             FileNotInMemory

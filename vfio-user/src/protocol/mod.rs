@@ -68,6 +68,9 @@ pub use version::{Capabilities, MigrationCapability, TwinSocket, Version, Versio
 /// the specification's default of `max_data_xfer_size`.
 pub const MAX_DATA_XFER_SIZE: usize = 1 << 20;
 
+/// The smallest limit of data in one transfer that a program may set, in bytes.
+pub(crate) const MIN_DATA_XFER_SIZE: usize = 4096;
+
 /// The size of the largest request that a server accepts, in bytes: a `VFIO_USER_REGION_WRITE` of
 /// [`MAX_DATA_XFER_SIZE`] bytes, with its header.
 pub const MAX_MESSAGE_SIZE: usize = request_size(MAX_DATA_XFER_SIZE);
