@@ -206,9 +206,7 @@ impl<H: HoldsBytes> Uring<H> {
     /// fails for a moment. An error that stays is returned by the owner's next call of
     /// [`submit`](Self::submit).
     fn resubmit(&mut self) {
-        while self.submit().is_err_and(|error| is_passing(&error)) {
-            thread::sleep(PAUSE);
-        }
+        while self.submit().is_err_and(|error| wait_to_repeat(error).is_ok()) {}
     }
 
     /// Waits for a completion, if transfers are under way or prepared.
@@ -246,11 +244,7 @@ impl<H: HoldsBytes> Uring<H> {
             // SAFETY: the call submits nothing, and passes no argument.
             let waited =
                 unsafe { self.ring.submitter().enter::<libc::sigset_t>(0, 1, GETEVENTS, None) };
-            match waited {
-                Err(error) if !is_passing(&error) => return Err(error),
-                Err(_) => thread::sleep(PAUSE),
-                Ok(_) => {}
-            }
+            waited.map(drop).or_else(wait_to_repeat)?;
         }
     }
 }
@@ -265,10 +259,20 @@ impl<H: HoldsBytes> Drop for Uring<H> {
     }
 }
 
-/// Returns whether a call of `io_uring_enter(2)` may succeed when it is repeated.
-fn is_passing(error: &io::Error) -> bool {
-    let errno = error.raw_os_error().map(Errno::from_raw);
-    matches!(errno, Some(Errno::EAGAIN | Errno::EBUSY | Errno::ENOMEM | Errno::EINTR))
+/// Waits for a moment after an error of `io_uring_enter(2)`, if the call may succeed when it is
+/// repeated.
+///
+/// # Errors
+///
+/// Any other error.
+fn wait_to_repeat(error: io::Error) -> io::Result<()> {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EAGAIN | Errno::EBUSY | Errno::ENOMEM | Errno::EINTR) => {
+            thread::sleep(PAUSE);
+            Ok(())
+        }
+        _ => Err(error),
+    }
 }
 
 impl<H: HoldsBytes> RingSlot<H> {

@@ -1,6 +1,8 @@
 //! A ring over mappings of this process.
 
 use std::fs::File;
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +12,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 
 use super::*;
 use crate::sys::Mapping;
@@ -42,8 +45,10 @@ fn ring(file: &File, depth: u16) -> Uring<Ranges> {
     Uring::new(&[file.as_fd()], depth).unwrap()
 }
 
+/// A file beside the executable: folders for temporary files may have no storage.
 fn disk(bytes: &[u8]) -> File {
-    let disk = tempfile::tempfile().unwrap();
+    let folder = std::env::current_exe().unwrap();
+    let disk = tempfile::tempfile_in(folder.parent().unwrap()).unwrap();
     disk.write_all_at(bytes, 0).unwrap();
     disk
 }
@@ -226,4 +231,74 @@ fn transfer_all(len: usize) -> io::Result<u64> {
             return done.result.map(|()| done.position);
         }
     }
+}
+
+/// Makes `io_uring_enter(2)` fail on this thread from now on.
+fn refuse_enter(errno: Errno) {
+    let rules = [(libc::SYS_io_uring_enter, Vec::new())].into_iter().collect();
+    let error = SeccompAction::Errno((errno as i32).cast_unsigned());
+    let processor = std::env::consts::ARCH.try_into().unwrap();
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, error, processor).unwrap();
+    apply_filter(&BpfProgram::try_from(filter).unwrap()).unwrap();
+}
+
+#[test]
+fn calls_are_repeated_after_errors_that_pass() {
+    for errno in [Errno::EAGAIN, Errno::EBUSY, Errno::ENOMEM, Errno::EINTR] {
+        wait_to_repeat(errno.into()).unwrap();
+    }
+    assert_eq!(wait_to_repeat(Errno::EPERM.into()).unwrap_err().raw_os_error(), Some(libc::EPERM));
+}
+
+/// Drops a ring whose waits fail, with a transfer that ends later if `ends`. Returns the number of
+/// owners of its memory after that.
+fn drop_without_waits(errno: Errno, ends: bool) -> usize {
+    let (pipe, mut end) = io::pipe().unwrap();
+    let dropped = thread::spawn(move || {
+        let (_, mapping) = memory(PAGE);
+        let mut ring = ring(&File::from(OwnedFd::from(pipe)), 1);
+        let held = Ranges(Arc::clone(&mapping), vec![(0, PAGE)]);
+        ring.start(FileOperation::Read, at(0), held).map_err(|_| ()).unwrap();
+        ring.submit().unwrap();
+        refuse_enter(errno);
+        drop(ring);
+        Arc::strong_count(&mapping)
+    });
+    if ends {
+        thread::sleep(Duration::from_millis(50));
+        end.write_all(&[1]).unwrap();
+    }
+    dropped.join().unwrap()
+}
+
+#[test]
+fn a_ring_that_is_dropped_repeats_a_wait_that_fails_for_a_moment() {
+    assert_eq!(drop_without_waits(Errno::EAGAIN, true), 1);
+}
+
+/// The kernel may still write to it.
+#[test]
+fn the_memory_of_a_transfer_that_cannot_be_waited_for_stays_mapped() {
+    assert_eq!(drop_without_waits(Errno::EPERM, false), 2);
+}
+
+/// It is returned by the next call that submits, and the transfer is not lost.
+#[test]
+fn an_error_that_stays_leaves_the_rest_of_a_transfer_prepared() {
+    let (_, mapping) = memory(PAGE);
+    let mut ring = ring(&disk(&[1; 3000]), 1);
+    let ranges = (0..3000).map(|at| (at, 1)).collect();
+    ring.start(FileOperation::Read, at(0), Ranges(mapping, ranges)).map_err(|_| ()).unwrap();
+    ring.submit().unwrap();
+    let refused = thread::spawn(move || {
+        refuse_enter(Errno::EPERM);
+        assert!(ring.take_finished().is_none(), "ranges are left");
+        let error = ring.submit().unwrap_err();
+        (ring, error.raw_os_error())
+    });
+    let (mut ring, error) = refused.join().unwrap();
+    assert_eq!(error, Some(libc::EPERM));
+    let done = wait(&mut ring);
+    done.result.unwrap();
+    assert_eq!(done.position, 3000);
 }
