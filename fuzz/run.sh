@@ -19,7 +19,7 @@ for argument in "$@"; do
         --jobs=*) jobs=${argument#*=} ;;
         --seed=*) seed=${argument#*=} ;;
         --minimize) minimize=true ;;
-        -*) sed -n '2,/^set/s/^# \?//p' "$0" >&2; exit 2 ;;
+        -*) sed -n '2,/^set/s/^# \?//p' fuzz/run.sh >&2; exit 2 ;;
         *) targets+=("$argument") ;;
     esac
 done

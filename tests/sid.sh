@@ -3,8 +3,14 @@
 use_sid() { # DIR ARCHITECTURE..: lets this shell's apt read sid alone, with its state in DIR
     local dir=$1 keyring=/usr/share/keyrings/debian-archive-keyring.gpg mirror
     shift
+    # awk reads all of it: apt-get fails if it cannot write the rest.
+    mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN)' |
+        awk '$2 == "Debian" && !found { print $1; found = 1 }')
+    if [[ -z $mirror ]]; then
+        echo "apt has no mirror of Debian, or no lists of it yet (apt-get update)" >&2
+        return 1
+    fi
     mkdir -p "$dir/lists/partial" "$dir/archives/partial"
-    mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN)' | awk '$2 == "Debian" { print $1; exit }')
     echo "deb [signed-by=$keyring] $mirror sid main" >"$dir/sources.list"
     cat >"$dir/apt.conf" <<CONF
 Dir::Etc::sourcelist "$dir/sources.list";

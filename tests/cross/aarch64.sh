@@ -23,23 +23,25 @@ source=$PWD
 dir=$PWD/target/aarch64
 root=$dir/root
 guest=$dir/guest
+# The time that the emulated machine has.
+longest=3h
 cross=/usr/aarch64-linux-gnu/lib
 libraries=/usr/lib/x86_64-linux-gnu
 # rustc, its standard libraries, and what it is linked to.
 packages=(rustc libstd-rust-dev libstd-rust-dev:arm64 libc6 libstdc++6 libgcc-s1 zlib1g libzstd1 libxml2-16 libffi8
     libedit2 libtinfo6 libbsd0 libmd0 liblzma5)
 
-unpack() { # FOLDER PACKAGE..
+unpack() { # FOLDER PACKAGE..: replaces the folder by these packages
     local folder=$1 package
     shift
-    rm -rf "$dir/archives"
+    rm -rf "$dir/archives" "$folder"
     mkdir -p "$dir/archives/partial" "$folder"
     (cd "$dir/archives" && apt-get -q download "$@")
     for package in "$dir"/archives/*.deb; do dpkg-deb -x "$package" "$folder"; done
 }
 
 depends() { # PACKAGE PATTERN: a package that it depends on
-    apt-cache depends "$1" | sed -n "s/^ *Depends: \($2\)$/\1/p" | head -n 1
+    apt-cache depends "$1" | sed -n "s/^ *Depends: \($2\)$/\1/p" | sed -n 1p
 }
 
 prepare_rustc() { # unpacks a rustc in $root, and writes $dir/rustc, which runs it
@@ -62,7 +64,7 @@ prepare_guest() { # unpacks a kernel and busybox
     image=$(depends linux-image-arm64:arm64 'linux-image-[^ ]*')
     binary=$(depends "$image" 'linux-binary-[^ ]*')
     unpack "$guest/root" "$binary" busybox-static:arm64
-    cp "$guest"/root/usr/lib/modules/*/vmlinuz "$guest/vmlinuz"
+    mv "$guest"/root/usr/lib/modules/*/vmlinuz "$guest/vmlinuz"
     unset APT_CONFIG
 }
 
@@ -103,7 +105,7 @@ END
 }
 
 run() { # builds the tests and runs them
-    local program arguments=() test_arguments=() executables
+    local program arguments=() test_arguments=() executables failed
     for program in qemu-system-aarch64 aarch64-linux-gnu-gcc cpio; do
         command -v "$program" >/dev/null || { echo "$program is missing" >&2; exit 1; }
     done
@@ -116,10 +118,25 @@ run() { # builds the tests and runs them
     mapfile -t executables < <(sed -n 's/^ *Executable .*(\(.*\))$/\1/p' "$guest/build.log")
     [[ ${#executables[@]} -gt 0 ]] || { echo "there are no tests" >&2; exit 1; }
     build_initrd "${executables[@]/#"target/"/"$source/target/"}"
-    qemu-system-aarch64 -M virt -cpu max -smp 2 -m 4G -nic none -nographic -no-reboot \
+    boot
+    failed=$((${#executables[@]} - $(grep -c '^aarch64: .* 0.\?$' "$guest/run.log" || true)))
+    if [[ $failed != 0 ]]; then
+        echo "$failed of ${#executables[@]} test programs failed or did not end: see $guest/run.log" >&2
+        exit 1
+    fi
+}
+
+boot() { # runs the machine, and prints what it prints
+    local status=0
+    timeout --foreground "$longest" qemu-system-aarch64 -M virt -cpu max -smp 2 -m 4G \
+        -nic none -nographic -no-reboot \
         -kernel "$guest/vmlinuz" -initrd "$guest/initrd.cpio" -append "console=ttyAMA0 quiet panic=-1" \
-        </dev/null | tee "$guest/run.log"
-    [[ $(grep -c '^aarch64: .* 0.\?$' "$guest/run.log") == "${#executables[@]}" ]]
+        </dev/null | tee "$guest/run.log" || status=$?
+    case $status in
+    0) ;;
+    124) echo "the machine was stopped after $longest" >&2 ;;
+    *) echo "QEMU failed with status $status" >&2 ;;
+    esac
 }
 
 if ! [[ -d $(rustc --print sysroot)/lib/rustlib/$target ]]; then

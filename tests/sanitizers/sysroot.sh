@@ -3,20 +3,22 @@
 # `cargo -Zbuild-std` compiles.
 #
 # Where rustup has them (rustup component add --toolchain nightly rust-src), nothing is downloaded. Otherwise
-# this needs Debian's apt: those of Debian sid (46 MB) are unpacked in target/rust-src, beside links to the
-# toolchain; nothing is installed. Both have to be of one release, such as 1.97.
+# this needs Debian's apt: those of Debian sid (46 MB) are unpacked in target/rust-src-RELEASE, beside links to
+# the toolchain; nothing is installed. Both have to be of one release, such as 1.97.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/sid.sh
 
 sysroot=$(rustc +nightly --print sysroot)
-dir=$PWD/target/rust-src
+release=$(rustc +nightly -vV | sed -n 's/^release: \([0-9]*\.[0-9]*\)\..*/\1/p')
+dir=$PWD/target/rust-src-$release
 library=lib/rustlib/src/rust/library
 
 prepare() { # unpacks the sources in $dir/root, and writes $dir/rustc, whose sysroot that is
-    local release available entry
+    local available entry
+    # What a run that was interrupted has left.
+    rm -rf "$dir"
     use_sid "$dir" amd64
-    release=$(rustc +nightly -vV | sed -n 's/^release: \([0-9]*\.[0-9]*\)\..*/\1/p')
     available=$(apt-cache show --no-all-versions rust-src | sed -n 's/^Version: //p')
     if [[ $available != "$release".* ]]; then
         echo "rust-src of Debian sid is $available, and the nightly toolchain is of $release" >&2
