@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use vfio_user::{DmaGuard, FileQueue, FileTransferError, Result, Work, Worker};
 
@@ -12,6 +14,8 @@ use crate::disk::{Disk, DiskError, of_read, of_write};
 
 /// The maximum number of transfers under way.
 const DEPTH: u16 = 1024;
+/// How long a thread waits before it repeats a call for which the system lacks memory.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// What a transfer does with a disk: from which byte on, with which memory of the guest.
 #[derive(Debug)]
@@ -155,11 +159,16 @@ impl<T: 'static> DiskQueue<T> {
     }
 
     /// Starts what is prepared, and waits until a transfer has ended. Returns it; `None` if none is
-    /// left, or the system lacks memory.
+    /// left.
     pub fn wait(&self) -> Option<Finished<T>> {
         let files = self.0.as_ref()?;
-        let ended = files.lock().wait().ok()??;
-        Some(files.end(ended))
+        loop {
+            let waited = files.lock().wait();
+            match waited {
+                Ok(ended) => return ended.map(|ended| files.end(ended)),
+                Err(_) => thread::sleep(PAUSE),
+            }
+        }
     }
 
     /// Returns how many transfers of a queue of the device are under way.

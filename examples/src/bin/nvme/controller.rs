@@ -92,12 +92,6 @@ struct Status {
     is_shut_down: bool,
 }
 
-impl Configuration {
-    fn entry_sizes(self) -> [u8; 2] {
-        [self.submission_entry_size, self.completion_entry_size]
-    }
-}
-
 impl Nvme {
     /// Creates a controller with these namespaces.
     pub(crate) fn new(subsystem: Arc<Subsystem>, polls: bool) -> Self {
@@ -119,17 +113,23 @@ impl Nvme {
     }
 
     fn configured(&mut self, cx: &mut Cx<'_, Self>, old: Configuration, new: Configuration) {
+        if new.enable {
+            let sizes = [new.submission_entry_size, new.completion_entry_size];
+            self.queues.state().entry_sizes = sizes;
+        }
         match (old.enable, new.enable) {
             (false, true) => self.enable(cx),
             (true, false) => return cx.soft_reset(self, CONTROLLER),
-            (true, true) => self.queues.state().entry_sizes = new.entry_sizes(),
-            (false, false) => {}
+            _ => {}
         }
         if new.shutdown != 0 && old.shutdown == 0 {
             // Commands are completed first, and what they wrote has to outlast the power.
-            self.queues.state().finish(DiskQueue::wait);
+            let mut queues = self.queues.state();
+            queues.finish(DiskQueue::wait);
+            queues.raise.drain(..).for_each(|vector| cx.irq(vector).raise());
+            let _ = queues.common.subsystem.flush();
+            drop(queues);
             self.queues.wake();
-            let _ = self.common.subsystem.flush();
             self.csts.is_shut_down = true;
         }
     }
@@ -144,7 +144,7 @@ impl Nvme {
         self.bells.close_all(cx.shared(0));
         (0..2).for_each(|admin| self.bells.open(cx.shared(0), admin));
         let rings = [Ring::new(self.asq, sizes[0]), Ring::new(self.acq, sizes[1])];
-        self.queues.state().enable(4096 << page_size, self.cc.entry_sizes(), rings);
+        self.queues.state().enable(4096 << page_size, rings);
         self.csts.ready = true;
         self.run(cx);
     }

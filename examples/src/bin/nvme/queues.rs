@@ -95,8 +95,8 @@ impl Queues {
     }
 
     /// Creates the admin queues: submission, completion.
-    pub(crate) fn enable(&mut self, page: u64, entry_sizes: [u8; 2], rings: [Ring; 2]) {
-        (self.page, self.entry_sizes, self.has_memory) = (page, entry_sizes, true);
+    pub(crate) fn enable(&mut self, page: u64, rings: [Ring; 2]) {
+        (self.page, self.has_memory) = (page, true);
         self.all[..2].clone_from_slice(&rings.map(|ring| Some(Queue { ring, target: Some(0) })));
         self.list();
     }

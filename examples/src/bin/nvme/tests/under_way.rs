@@ -6,6 +6,7 @@ use std::thread;
 
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use nix::libc;
+use nix::sys::statfs::{FsType, TMPFS_MAGIC, fstatfs};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 
 use super::*;
@@ -15,6 +16,8 @@ const MIB: u64 = 1 << 20;
 /// Pages that the storage has.
 const COLD: u64 = 3 * MIB;
 const ROUNDS: u32 = 50;
+/// From `linux/magic.h`.
+const RAMFS_MAGIC: i64 = 0x8584_58f6;
 /// What takes the place of memory while a command could change it.
 const UNTOUCHED: u8 = 0xee;
 
@@ -28,6 +31,18 @@ fn with_file() -> (File, Arc<Subsystem>) {
     let disks =
         vec![Disk::from_file(file.try_clone().unwrap(), 4 * MIB), Disk::memory(1 << 20).unwrap()];
     (file, Arc::new(Subsystem { serial: "A7".into(), disks }))
+}
+
+/// Checks that transfers were under way, if the file has storage: memory never lets them wait.
+fn assert_seen(seen: bool, file: &File) {
+    let kind = fstatfs(file).unwrap().filesystem_type();
+    if [TMPFS_MAGIC, FsType(RAMFS_MAGIC)].contains(&kind) {
+        eprintln!(
+            "*** SKIPPED: the executable lies in memory, so no transfer is under way for long"
+        );
+    } else {
+        assert!(seen);
+    }
 }
 
 /// Makes the system read the first part of the file from the storage again.
@@ -130,7 +145,7 @@ fn a_command_that_waits_for_the_storage_holds_up_no_other_one() {
             driver.delete_io_queue(&mut admin);
             driver.completed() == [2, 1, 0]
         };
-        assert!((0..ROUNDS).any(is_overtaken));
+        assert_seen((0..ROUNDS).any(is_overtaken), &file);
     }
 }
 
@@ -183,7 +198,7 @@ fn a_queue_is_deleted_after_its_commands_are_completed() {
         assert_eq!(driver.completed().len(), 4);
         driver.assert_quiet();
     }
-    assert!(busy > 0);
+    assert_seen(busy > 0, &file);
 }
 
 #[test]
@@ -204,7 +219,7 @@ fn a_controller_that_was_reset_is_ready_until_no_transfer_is_left() {
             driver.assert_quiet();
             driver.enable();
         }
-        assert!(is_late, "no transfer was under way");
+        assert_seen(is_late, &file);
         let mut io = driver.create_io_queue(&mut Queue::default());
         driver.succeed(&mut io, &transfer(nvm::READ, 0, 8, (DATA, 0)));
     }
@@ -220,6 +235,7 @@ fn a_shutdown_completes_commands_first() {
         driver.nvme.write(0, 0x14, 0x0046_4001_u32);
         assert_eq!(driver.nvme.read::<u32>(0, 0x1c) >> 2, 2, "shut down");
         assert_eq!(driver.completed().len(), 4);
+        assert!(driver.nvme.take_irq(1) > 0, "a stop may be next, after which none is raised");
         driver.nvme.write(0, 0x14, 0x0046_0000_u32);
         driver.enable();
     }
@@ -249,7 +265,7 @@ fn commands_that_are_under_way_are_completed_before_the_state_is_saved() {
                 driver.enable();
             }
         }
-        assert!(busy > 0);
+        assert_seen(busy > 0, &file);
     }
 }
 
