@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Instructions of a register access and of a request over a socket, as callgrind counts them: exact,
-# whatever else the machine does. Needs valgrind.
+# Instructions of a register access, of a request over a socket and of accesses to memory, as callgrind
+# counts them: exact, whatever else the machine does. Needs valgrind.
 #
 # instructions.sh           prints the figures
 # instructions.sh --record  writes them to instructions.txt
@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 record=benches/instructions.txt
-cargo build --quiet --release --locked -p vfio-user-benches --bin dispatch --bin requests
+cargo build --quiet --release --locked -p vfio-user-benches --bin dispatch --bin requests --bin dma
 programs=${CARGO_TARGET_DIR:-target}/release
 
 # The instructions of a whole run of a program.
@@ -37,6 +37,10 @@ figures() {
     # The client's part is the same for every server.
     for access in read write; do
         echo "request-$access $(each 1 requests $access)"
+    done
+    # A worker publishes 16 bytes, holds a page and releases it, reads 64 bytes of a ring.
+    for step in publish hold ring; do
+        echo "dma-$step $(each 1 dma $step)"
     done
 }
 
