@@ -38,7 +38,7 @@ impl Dma {
     }
 
     /// Writes `data`, and its last word only after everything before it, as
-    /// [`DmaGuard::publish`].
+    /// [`DmaGuard::publish`](super::DmaGuard::publish).
     ///
     /// # Errors
     ///
