@@ -63,8 +63,8 @@ prepare_guest() { # unpacks a kernel and busybox
     use_sid "$dir" amd64 arm64
     image=$(depends linux-image-arm64:arm64 'linux-image-[^ ]*')
     binary=$(depends "$image" 'linux-binary-[^ ]*')
-    unpack "$guest/root" "$binary" busybox-static:arm64
-    mv "$guest"/root/usr/lib/modules/*/vmlinuz "$guest/vmlinuz"
+    unpack "$guest/unpacked" "$binary" busybox-static:arm64
+    mv "$guest"/unpacked/usr/lib/modules/*/vmlinuz "$guest/vmlinuz"
     unset APT_CONFIG
 }
 
@@ -72,7 +72,7 @@ build_initrd() { # FILE..: the root of a machine that runs these tests, where th
     local initrd=$guest/initrd file applet
     rm -rf "$initrd"
     mkdir -p "$initrd"/{bin,dev,lib,proc,root,sys,tmp}
-    cp "$guest/root/usr/bin/busybox" "$initrd/bin/"
+    cp "$guest/unpacked/usr/bin/busybox" "$initrd/bin/"
     for applet in basename dmesg ip mkdir mount sh sleep uname; do ln -s busybox "$initrd/bin/$applet"; done
     cp "$cross"/{ld-linux-aarch64.so.1,libc.so.6,libm.so.6,libgcc_s.so.1} "$initrd/lib/"
     # Tests read files of the source, and run programs that were built for them.

@@ -14,7 +14,7 @@ release=$(rustc +nightly -vV | sed -n 's/^release: \([0-9]*\.[0-9]*\)\..*/\1/p')
 dir=$PWD/target/rust-src-$release
 library=lib/rustlib/src/rust/library
 
-prepare() { # unpacks the sources in $dir/root, and writes $dir/rustc, whose sysroot that is
+prepare() { # unpacks the sources in $dir/unpacked, and writes $dir/rustc, whose sysroot that is
     local available entry
     # What a run that was interrupted has left.
     rm -rf "$dir"
@@ -25,15 +25,15 @@ prepare() { # unpacks the sources in $dir/root, and writes $dir/rustc, whose sys
         return 1
     fi
     (cd "$dir/archives" && apt-get -q download rust-src)
-    mkdir -p "$dir/root/$library"
+    mkdir -p "$dir/unpacked/$library"
     dpkg-deb --fsys-tarfile "$dir"/archives/rust-src_*.deb |
-        tar -x -C "$dir/root/$library" --strip-components=5 --wildcards \
+        tar -x -C "$dir/unpacked/$library" --strip-components=5 --wildcards \
             --no-wildcards-match-slash './usr/src/rustc-*/library'
     for entry in "$sysroot"/lib/*.so* "$sysroot"/lib/rustlib/*-linux-gnu/; do
         entry=${entry%/}
-        ln -s "$entry" "$dir/root/${entry#"$sysroot/"}"
+        ln -s "$entry" "$dir/unpacked/${entry#"$sysroot/"}"
     done
-    printf '#!/bin/sh\nexec %s --sysroot %s "$@"\n' "$sysroot/bin/rustc" "$dir/root" >"$dir/rustc"
+    printf '#!/bin/sh\nexec %s --sysroot %s "$@"\n' "$sysroot/bin/rustc" "$dir/unpacked" >"$dir/rustc"
     chmod +x "$dir/rustc"
 }
 

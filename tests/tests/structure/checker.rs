@@ -22,11 +22,11 @@ fn an_arrow_up_is_found_however_it_is_written() {
         "use crate::high::H;",
         "use crate::{high::{self, H as Other}};",
         "use super::high;",
-        "fn f() -> crate::high::H { todo!() }",
+        "fn f() -> crate::high::H { loop {} }",
         "fn f() { let _ = [super::high::H]; }",
         "pub(crate) mod inner { use super::super::high::H; }",
         "use crate::H;",
-        "use crate::high::*;\nfn f() -> crate::high::H { todo!() }",
+        "use crate::high::*;\nfn f() -> crate::high::H { loop {} }",
         "#[cfg(feature = \"cli\")] use crate::high::H;",
         "macro_rules! m { () => { $crate::high::H }; }",
     ] {
