@@ -84,6 +84,26 @@ impl Program {
         }
     }
 
+    fn set_region(&self, setup: &Setup) {
+        let Setup::Region { index, size: len, flags, has_callback, areas, file } = setup else {
+            return;
+        };
+        let area = |(at, len): &(super::Number, super::Number)| IoVec {
+            base: ptr::without_provenance_mut(size(at.0)),
+            len: size(len.0),
+        };
+        let mut areas: Vec<_> = areas.iter().map(area).collect();
+        let count = u32::try_from(areas.len()).unwrap_or(0);
+        let areas = if areas.is_empty() { ptr::null_mut() } else { areas.as_mut_ptr() };
+        let fd = if *file { self.file.as_raw_fd() } else { -1 };
+        let callback = has_callback.then_some(access as c::RegionAccess);
+        let (index, len, flags) = ((*index % 12).into(), size(len.0), (*flags).into());
+        // SAFETY: as in `set`; the areas live during the call, which copies them.
+        unsafe {
+            c::vfu_setup_region(self.context, index, len, callback, flags, areas, count, fd, 0);
+        }
+    }
+
     fn set(&self, setup: &Setup) {
         let context = self.context;
         // SAFETY: the context lives, and no callback runs. The functions live as long as the
@@ -96,21 +116,7 @@ impl Program {
                 Setup::Ids([vendor, device, subsystem_vendor, subsystem]) => {
                     c::vfu_pci_set_id(context, *vendor, *device, *subsystem_vendor, *subsystem);
                 }
-                Setup::Region { index, size: len, flags, has_callback, areas, file } => {
-                    let mut areas: Vec<_> = areas
-                        .iter()
-                        .map(|(at, len)| IoVec {
-                            base: ptr::without_provenance_mut(size(at.0)),
-                            len: size(len.0),
-                        })
-                        .collect();
-                    let count = u32::try_from(areas.len()).unwrap_or(0);
-                    let areas = if areas.is_empty() { ptr::null_mut() } else { areas.as_mut_ptr() };
-                    let fd = if *file { self.file.as_raw_fd() } else { -1 };
-                    let callback = has_callback.then_some(access as c::RegionAccess);
-                    let (index, len, flags) = ((*index % 12).into(), size(len.0), (*flags).into());
-                    c::vfu_setup_region(context, index, len, callback, flags, areas, count, fd, 0);
-                }
+                Setup::Region { .. } => self.set_region(setup),
                 Setup::Irqs { index, count } => {
                     c::vfu_setup_device_nr_irqs(context, (*index % 7).into(), count.word());
                 }
